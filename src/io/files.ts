@@ -1,0 +1,182 @@
+/**
+ * The one door through which files of a model directory are opened.
+ *
+ * Names come from files that somebody else wrote (modules.json, a shard index), so a name is checked as text first, by the
+ * rules of Unix and of Windows on every system; then every link on its way is resolved and the end must lie inside the
+ * directory; then it is opened, and what was opened must be a regular file of a sensible size. Who can change the directory
+ * between the second step and the third is trusted; the last part of the path is not followed even then (O_NOFOLLOW).
+ * Hard links cannot be told from files: that is what signatures are for.
+ */
+import { lstat, readdir, realpath, stat } from 'node:fs/promises';
+import { basename, dirname, join, sep } from 'node:path';
+import { GlassbertError } from '../errors.ts';
+import { quote } from './json.ts';
+import { fileError, RegularFile } from './regular-file.ts';
+
+/** A file that was opened, by its name in the directory, for the load report. */
+export interface OpenedFile {
+  readonly name: string;
+  readonly bytes: number;
+}
+
+export interface ModelFiles {
+  /** The directory as the caller gave it. */
+  readonly directory: string;
+  /** Every file opened so far, in order. */
+  readonly opened: readonly OpenedFile[];
+  /** The path of a name, as it stands in errors. */
+  pathOf(name: string): string;
+  /** Whether there is something of this name; a link that leads nowhere is nothing. */
+  has(name: string): Promise<boolean>;
+  /**
+   * The whole content of a file.
+   *
+   * @param maxBytes - larger ones are refused unread
+   * @throws E_FILE_TOO_LARGE, and as open
+   */
+  read(name: string, maxBytes: number): Promise<Uint8Array>;
+  /**
+   * An open file: `handle` and `size`. The caller closes it.
+   *
+   * @throws E_PATH_UNSAFE, E_FILE_MISSING, E_FILE_TYPE, E_FILE_READ
+   */
+  open(name: string): Promise<RegularFile>;
+  /** The names in the directory or one below it, sorted; whatever they are, nothing of them is opened. */
+  list(name?: string): Promise<string[]>;
+}
+
+/** File systems allow 255 bytes for a part of a path; no model needs more for the whole. */
+const MAX_NAME = 255;
+
+/**
+ * What a part of a name may be. Excludes by construction "..", hidden drives and streams (":"), "\", NUL, spaces; and a dot
+ * at the end, which Windows drops: "a." would be "a".
+ */
+const SEGMENT = /^[A-Za-z0-9._-]*[A-Za-z0-9_-]$/;
+
+/** On Windows these open devices, in every directory and with every extension. */
+const DEVICE = /^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)/i;
+
+/**
+ * @throws E_PATH_UNSAFE unless `name` is one or more plain parts with "/" between them
+ * @param file - the file in which the name is written
+ */
+export function checkName(name: string, file?: string): void {
+  const plain = name.length <= MAX_NAME && name.split('/').every(part => SEGMENT.test(part) && !DEVICE.test(part));
+  if (plain) return;
+  throw new GlassbertError('E_PATH_UNSAFE', 'a name does not stay inside the model directory, or not on every system', {
+    file,
+    expected: 'parts of letters, digits, ".", "_" and "-" with "/" between them',
+    found: quote(name),
+    hint: 'No genuine model names its files like this. Do not trust this directory.',
+  });
+}
+
+/**
+ * @param directory - a path on this disk
+ * @throws E_DIRECTORY_MISSING, E_NOT_A_DIRECTORY
+ */
+export async function openModelFiles(directory: string): Promise<ModelFiles> {
+  const root = await resolveDirectory(directory);
+  const blobs = blobsOf(root);
+  const opened: OpenedFile[] = [];
+
+  const pathOf = (name: string): string => join(directory, name);
+
+  /** Where a name really is, links resolved, or an error if that is elsewhere. */
+  async function resolve(name: string): Promise<string> {
+    checkName(name, directory);
+    const path = join(root, name);
+    const real = await realpath(path).catch(async (cause: unknown) => {
+      const link = await lstat(path).catch(() => undefined);
+      const error = fileError(cause, pathOf(name));
+      if (error.code !== 'E_FILE_MISSING' || link === undefined) throw error;
+      throw new GlassbertError('E_FILE_MISSING', 'this is a link to a file that is not there', {
+        file: pathOf(name),
+        hint: 'The download was not finished, or links were copied without what they lead to (cp -L copies the files).',
+        cause,
+      });
+    });
+    if (real.startsWith(root.endsWith(sep) ? root : root + sep) || dirname(real) === blobs) return real;
+    throw new GlassbertError('E_PATH_UNSAFE', 'a link leads out of the model directory', {
+      file: pathOf(name),
+      found: quote(real),
+      hint: 'Put the file itself in its place.',
+    });
+  }
+
+  async function open(name: string): Promise<RegularFile> {
+    const file = await RegularFile.open(await resolve(name), { name: pathOf(name), follow: false });
+    opened.push({ name, bytes: file.size });
+    return file;
+  }
+
+  async function read(name: string, maxBytes: number): Promise<Uint8Array> {
+    const file = await open(name);
+    try {
+      if (file.size > maxBytes) {
+        throw new GlassbertError('E_FILE_TOO_LARGE', 'the file is larger than any genuine one of its kind', {
+          file: pathOf(name),
+          expected: `at most ${maxBytes} bytes`,
+          found: `${file.size}`,
+        });
+      }
+      const bytes = new Uint8Array(file.size);
+      await file.read(bytes, 0);
+      return bytes;
+    } finally {
+      await file.close();
+    }
+  }
+
+  async function has(name: string): Promise<boolean> {
+    try {
+      await resolve(name);
+      return true;
+    } catch (error) {
+      if (error instanceof GlassbertError && error.code === 'E_FILE_MISSING') return false;
+      throw error;
+    }
+  }
+
+  async function list(name?: string): Promise<string[]> {
+    const path = name === undefined ? root : await resolve(name);
+    try {
+      return (await readdir(path)).sort();
+    } catch (cause) {
+      throw fileError(cause, name === undefined ? directory : pathOf(name));
+    }
+  }
+
+  return { directory, opened, pathOf, has, read, open, list };
+}
+
+async function resolveDirectory(directory: string): Promise<string> {
+  try {
+    const root = await realpath(directory);
+    if ((await stat(root)).isDirectory()) return root;
+  } catch (cause) {
+    const error = fileError(cause, directory);
+    if (error.code !== 'E_FILE_MISSING') throw error;
+    throw new GlassbertError('E_DIRECTORY_MISSING', 'there is no such directory', {
+      file: directory,
+      hint: 'A model is a directory on this disk: give its path. Names are never looked up and nothing is downloaded.',
+      cause,
+    });
+  }
+  throw new GlassbertError('E_NOT_A_DIRECTORY', 'this is a file, not a model directory', {
+    file: directory,
+    hint: `Give the directory that it lies in: ${dirname(directory)}`,
+  });
+}
+
+/**
+ * In the cache of huggingface_hub a model's files are links, `models--<id>/snapshots/<revision>/<file>` to
+ * `../../blobs/<hash>`: the one place outside the directory that they may lead to.
+ */
+function blobsOf(root: string): string | undefined {
+  const snapshots = dirname(root);
+  const model = dirname(snapshots);
+  const isCache = basename(snapshots) === 'snapshots' && basename(model).startsWith('models--');
+  return isCache ? join(model, 'blobs') : undefined;
+}

@@ -1,0 +1,328 @@
+/**
+ * A strict reader of JSON (RFC 8259) for files that somebody else wrote.
+ *
+ * JSON.parse lets pass what two readers may understand differently: of a key given twice it keeps the last, 9007199254740993
+ * becomes 9007199254740992, and 1.0 cannot be told from 1. A file that one program checks and another one loads must not
+ * have two meanings, so this reader refuses, with line and column: duplicate keys (also those hidden by escapes), a byte
+ * order mark, UTF-16, invalid UTF-8, lone surrogates, integers that a JS number cannot hold, numbers beyond its range, and
+ * everything else that RFC 8259 does not allow (comments, trailing commas, NaN, single quotes, text after the value).
+ *
+ * Objects have no prototype, so that "__proto__" and "constructor" are keys like any other. As everywhere in JavaScript,
+ * keys that are array indices ("0", "17") come first when an object is enumerated; no meaning may hang on the order.
+ */
+import { GlassbertError } from '../errors.ts';
+
+export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
+
+export interface JsonObject {
+  readonly [key: string]: Json;
+}
+
+export interface JsonLimits {
+  /** Levels of objects and arrays inside each other. The reader recurses: keep it below a thousand. */
+  depth?: number;
+  /** Values of any kind in the whole text. */
+  values?: number;
+  /**
+   * - `exact` (default): an integer must be exactly representable, |n| < 2^53; fractions round as they do everywhere.
+   * - `rounded`: integers beyond 2^53 round too. For tokenizer_config.json alone, where Hugging Face writes "no limit" as
+   *   int(1e30): `model_max_length: 1000000000000000019884624838656`.
+   * - `natural`: digits only. A sign, a fraction or an exponent is refused, so that -0, 1.0 and 1e0 are not taken for
+   *   sizes. For the headers of safetensors.
+   */
+  numbers?: 'exact' | 'rounded' | 'natural';
+}
+
+/** The deepest genuine file known here, tokenizer.json, nests 5 levels. */
+export const MAX_JSON_DEPTH = 32;
+
+/**
+ * A tokenizer.json of 250,000 pieces with their scores (XLM-RoBERTa) has 750,000 values. The worst text within the bound,
+ * 4 million empty objects, takes 2 s and 0.7 GB (Node 24, x64); without it, the bytes of a file could ask for any multiple.
+ */
+export const MAX_JSON_VALUES = 4_000_000;
+
+/**
+ * @param source - UTF-8 bytes, or text already decoded
+ * @param file - named in errors
+ * @throws E_JSON with line and column; columns count UTF-16 units, as editors do
+ */
+export function parseJson(source: Uint8Array | string, file?: string, limits: JsonLimits = {}): Json {
+  return new Parser(typeof source === 'string' ? source : decode(source, file), file, limits).document();
+}
+
+/**
+ * A string of unknown origin as it may stand in an error or on a terminal: in JSON notation, with invisible characters
+ * (controls, terminal escapes, bidirectional overrides) as escapes, and cut after 80 characters.
+ */
+export function quote(text: string): string {
+  const cut = text.length > MAX_QUOTED ? `${text.slice(0, MAX_QUOTED)}…` : text;
+  return JSON.stringify(cut).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, c => `\\u{${(c.codePointAt(0) as number).toString(16)}}`);
+}
+
+const MAX_QUOTED = 80;
+
+// ---------------------------------------------------------------------------------------------------------------------
+
+const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
+const FOUR_HEX_DIGITS = /^[0-9a-fA-F]{4}$/;
+
+const ESCAPES: ReadonlyMap<string, string> = new Map([
+  ['"', '"'],
+  ['\\', '\\'],
+  ['/', '/'],
+  ['b', '\b'],
+  ['f', '\f'],
+  ['n', '\n'],
+  ['r', '\r'],
+  ['t', '\t'],
+]);
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const FIRST_PRINTABLE = 0x20;
+
+/** Recursive descent, one method per rule of the grammar. */
+class Parser {
+  private readonly text: string;
+  private readonly file: string | undefined;
+  private readonly depth: number;
+  private readonly numbers: 'exact' | 'rounded' | 'natural';
+  private readonly values: number;
+  /** How many values may still come. */
+  private left: number;
+  /** The index of the next character. */
+  private at = 0;
+
+  constructor(text: string, file: string | undefined, limits: JsonLimits) {
+    this.text = text;
+    this.file = file;
+    this.depth = limits.depth ?? MAX_JSON_DEPTH;
+    this.values = limits.values ?? MAX_JSON_VALUES;
+    this.left = this.values;
+    this.numbers = limits.numbers ?? 'exact';
+  }
+
+  document(): Json {
+    if (this.text.startsWith('\ufeff')) {
+      throw this.error('the file begins with a byte order mark', { hint: 'Save the file as UTF-8 without BOM.' });
+    }
+    const value = this.value(1);
+    if (this.peek() !== undefined) throw this.unexpected('the end of the file');
+    return value;
+  }
+
+  /** @param level - 1 for the outermost value */
+  private value(level: number): Json {
+    if (this.left-- === 0) throw this.error(`there are more than ${this.values} values`);
+    switch (this.peek()) {
+      case '{':
+        return this.object(level);
+      case '[':
+        return this.array(level);
+      case '"':
+        return this.string();
+      case 't':
+        return this.word('true', true);
+      case 'f':
+        return this.word('false', false);
+      case 'n':
+        return this.word('null', null);
+      default:
+        return this.number();
+    }
+  }
+
+  private object(level: number): JsonObject {
+    this.enter(level);
+    const object: { [key: string]: Json } = Object.create(null);
+    if (this.ends('}')) return object;
+    for (;;) {
+      if (this.peek() !== '"') throw this.unexpected('a key in double quotes');
+      const keyAt = this.at;
+      const key = this.string();
+      if (key in object) {
+        throw this.error(`the key ${quote(key)} stands twice in one object`, {
+          at: keyAt,
+          hint: 'Remove one of the two.',
+        });
+      }
+      if (this.peek() !== ':') throw this.unexpected('":"');
+      this.at++;
+      object[key] = this.value(level + 1);
+      if (this.ends('}')) return object;
+      this.comma('}');
+    }
+  }
+
+  private array(level: number): readonly Json[] {
+    this.enter(level);
+    const array: Json[] = [];
+    if (this.ends(']')) return array;
+    for (;;) {
+      array.push(this.value(level + 1));
+      if (this.ends(']')) return array;
+      this.comma(']');
+    }
+  }
+
+  private enter(level: number): void {
+    if (level > this.depth) throw this.error(`objects and arrays are nested more than ${this.depth} levels deep`);
+    this.at++;
+  }
+
+  private ends(bracket: '}' | ']'): boolean {
+    if (this.peek() !== bracket) return false;
+    this.at++;
+    return true;
+  }
+
+  private comma(bracket: '}' | ']'): void {
+    if (this.peek() !== ',') throw this.unexpected(`"," or "${bracket}"`);
+    this.at++;
+  }
+
+  private word(word: string, value: Json): Json {
+    if (!this.text.startsWith(word, this.at)) throw this.unexpected('a value');
+    this.at += word.length;
+    return value;
+  }
+
+  private number(): number {
+    NUMBER.lastIndex = this.at;
+    if (!NUMBER.test(this.text)) throw this.unexpected('a value');
+    const token = this.text.slice(this.at, NUMBER.lastIndex);
+    const value = Number(token);
+
+    if (!Number.isFinite(value)) throw this.error(`the number ${quote(token)} is beyond the range of a double`);
+    if (this.numbers === 'natural' && /[^0-9]/.test(token)) {
+      throw this.error('only digits may make up a number here', { found: token });
+    }
+    if (this.numbers !== 'rounded' && !Number.isSafeInteger(value) && !/[.eE]/.test(token)) {
+      throw this.error('an integer is too large to be read exactly', {
+        expected: 'less than 2^53',
+        found: quote(token),
+      });
+    }
+    this.at = NUMBER.lastIndex;
+    if (/[0-9]/.test(this.text.charAt(this.at))) throw this.error('a number may not begin with 0');
+    return value;
+  }
+
+  private string(): string {
+    const start = this.at++;
+    let value = '';
+    let plain = this.at; // where the characters begin that stand for themselves
+    for (;;) {
+      const code = this.text.charCodeAt(this.at);
+      if (code === QUOTE) break;
+      if (code === BACKSLASH) {
+        value += this.text.slice(plain, this.at);
+        value += this.escape();
+        plain = this.at;
+      } else if (code >= FIRST_PRINTABLE) {
+        this.at++;
+      } else {
+        throw this.unexpected('a character of a string (control characters must be escaped)');
+      }
+    }
+    value += this.text.slice(plain, this.at++);
+    if (!value.isWellFormed()) {
+      throw this.error('a string holds half of a surrogate pair, which is no character', { at: start });
+    }
+    return value;
+  }
+
+  private escape(): string {
+    const letter = this.text.charAt(this.at + 1);
+    const character = ESCAPES.get(letter);
+    if (character !== undefined) {
+      this.at += 2;
+      return character;
+    }
+    const digits = this.text.slice(this.at + 2, this.at + 6);
+    if (letter !== 'u' || !FOUR_HEX_DIGITS.test(digits)) {
+      throw this.error('unknown escape', { found: quote(this.text.slice(this.at, this.at + 6)) });
+    }
+    this.at += 6;
+    return String.fromCharCode(Number.parseInt(digits, 16));
+  }
+
+  /** The next character that is not white space, without taking it. */
+  private peek(): string | undefined {
+    for (;;) {
+      const character = this.text[this.at];
+      if (character !== ' ' && character !== '\n' && character !== '\r' && character !== '\t') return character;
+      this.at++;
+    }
+  }
+
+  private unexpected(expected: string): GlassbertError {
+    const character = this.text.codePointAt(this.at);
+    const found = character === undefined ? 'the end of the file' : quote(String.fromCodePoint(character));
+    const hint = /^-?(NaN|Infinity)/.test(this.text.slice(this.at, this.at + 9))
+      ? 'NaN and Infinity are Python, not JSON.'
+      : undefined;
+    return this.error('malformed JSON', { expected, found, hint });
+  }
+
+  private error(summary: string, details: Details = {}): GlassbertError {
+    return jsonError(this.text.slice(0, details.at ?? this.at), this.file, summary, details);
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+
+interface Details {
+  at?: number;
+  expected?: string | undefined;
+  found?: string | undefined;
+  hint?: string | undefined;
+}
+
+/** @param before - the text up to the fault, which gives line and column */
+function jsonError(before: string, file: string | undefined, summary: string, details: Details): GlassbertError {
+  const line = before.split('\n').length;
+  const column = before.length - before.lastIndexOf('\n');
+  const { expected, found, hint } = details;
+  return new GlassbertError('E_JSON', `line ${line}, column ${column}: ${summary}`, { file, expected, found, hint });
+}
+
+function decode(bytes: Uint8Array, file: string | undefined): string {
+  // JSON begins with an ASCII character: a NUL or a mark among the first two bytes is UTF-16.
+  const [first, second] = bytes;
+  if (first === 0 || second === 0 || (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) {
+    throw jsonError('', file, 'the text is UTF-16 or binary', { expected: 'UTF-8', hint: 'Save the file as UTF-8.' });
+  }
+  try {
+    return utf8().decode(bytes);
+  } catch {
+    const valid = validPrefix(bytes);
+    const found = valid < bytes.length ? `byte 0x${bytes[valid]?.toString(16)}` : 'the end of the file in a character';
+    throw jsonError(utf8().decode(bytes.subarray(0, valid), { stream: true }), file, 'the text is not valid UTF-8', {
+      found: `${found} at offset ${valid}`,
+      hint: 'Save the file as UTF-8.',
+    });
+  }
+}
+
+/** ignoreBOM means: hand the mark on, so that it can be refused. */
+function utf8() {
+  return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+}
+
+/** How many bytes stand before the first that cannot continue a UTF-8 text: by bisection, as a decoder does not tell. */
+function validPrefix(bytes: Uint8Array): number {
+  let valid = 0;
+  let invalid = bytes.length + 1;
+  while (invalid - valid > 1) {
+    const middle = (valid + invalid) >>> 1;
+    try {
+      utf8().decode(bytes.subarray(0, middle), { stream: true });
+      valid = middle;
+    } catch {
+      invalid = middle;
+    }
+  }
+  return valid;
+}

@@ -1,0 +1,86 @@
+/**
+ * What loading decided, and why: every effective setting with the file and key that decided it, the values that lost, the
+ * module graph, the weights, everything unused, every warning. It is `encoder.report`, and what `glassbert inspect` prints.
+ */
+import type { OpenedFile } from './files.ts';
+
+/** Where a value came from: a key of a file, an option of the caller, or a default with its reason. */
+export type Source =
+  | { readonly file: string; readonly key: string }
+  | { readonly option: string }
+  | { readonly default: string };
+
+export interface Setting<Value = unknown> {
+  readonly value: Value;
+  readonly from: Source;
+  /** Other places that state this setting and lost, in the order of their rank. */
+  readonly overruled: readonly { readonly value: unknown; readonly from: Source }[];
+}
+
+export interface Warning {
+  /** Stable: W_BARE_DIRECTORY, W_TENSORS_UNUSED ... */
+  readonly code: string;
+  readonly message: string;
+}
+
+export interface ModuleReport {
+  /** As in modules.json; '(default)' where there is none. */
+  readonly type: string;
+  readonly path: string;
+  readonly summary: string;
+}
+
+export interface WeightsReport {
+  readonly files: readonly string[];
+  /** What stands before the names of the encoder's tensors, such as 'bert.'. */
+  readonly prefix: string;
+  readonly tensors: number;
+  readonly parameters: number;
+  /** How many tensors of each dtype are on disk. */
+  readonly dtypes: Readonly<Record<string, number>>;
+  /** Tensors in the files that nothing uses. */
+  readonly unused: readonly string[];
+}
+
+export interface LoadReport {
+  readonly directory: string;
+  readonly layout: 'Sentence Transformers' | 'Hugging Face, without modules.json';
+  readonly architecture: string;
+  readonly kernels: string;
+  readonly modules: readonly ModuleReport[];
+  readonly settings: {
+    readonly maxSeqLength: Setting<number>;
+    readonly pooling: Setting<readonly string[]>;
+    readonly includePrompt: Setting<boolean>;
+    readonly prompts: Setting<Readonly<Record<string, string>>>;
+    readonly defaultPromptName: Setting<string | null>;
+    readonly similarityFnName: Setting<string>;
+    readonly truncateDim: Setting<number | null>;
+    readonly doLowerCase: Setting<boolean>;
+  };
+  readonly tokenizer: { readonly kind: string; readonly vocabSize: number; readonly notes: readonly string[] };
+  readonly weights: readonly WeightsReport[];
+  /** The width of the vectors. */
+  readonly dimension: number;
+  /** The version of sentence-transformers that saved the directory, where it says. */
+  readonly savedBy: string | null;
+  /** Every file that was opened. */
+  readonly files: readonly OpenedFile[];
+  readonly warnings: readonly Warning[];
+}
+
+/** The first candidate that states a value wins; the rest that state one are overruled. */
+export function decide<Value>(
+  candidates: readonly { readonly value: Value | undefined; readonly from: Source }[],
+  fallback: { readonly value: Value; readonly from: Source },
+): Setting<Value> {
+  const stated = candidates.filter((c): c is { value: Value; from: Source } => c.value !== undefined);
+  const [winner = fallback, ...overruled] = stated;
+  return { ...winner, overruled };
+}
+
+/** `sentence_bert_config.json: max_seq_length`, `option pooling`, `default (...)`. */
+export function formatSource(from: Source): string {
+  if ('file' in from) return `${from.file}: ${from.key}`;
+  return 'option' in from ? `option ${from.option}` : `default: ${from.default}`;
+}

@@ -1,0 +1,230 @@
+/**
+ * From a path to a checked description of the model directory: which layout it has, which modules in which order, the
+ * configuration files of each, opened once through the door of files.ts and parsed strictly. No weights are read here.
+ *
+ * Layouts (research by tags of sentence-transformers, v0.3.9 to v6.0):
+ *   v0.3.9 - v1.2   modules.json; the transformer in 0_Transformer/; the root config.json is only a version number
+ *   v2.0 - v5.3     modules.json; the transformer in the root; type strings sentence_transformers.models.*
+ *   v5.4 - v6       the same with type strings by package path and other keys
+ *   none            a bare Hugging Face directory: config.json and weights, no modules.json
+ */
+import { GlassbertError } from '../errors.ts';
+import { type ModelFiles, openModelFiles } from './files.ts';
+import { type JsonObject, parseJson, quote } from './json.ts';
+import { asObject, type Fields, fields } from './json-fields.ts';
+
+export const MODULE_KINDS = ['Transformer', 'Pooling', 'Dense', 'LayerNorm', 'Normalize', 'Dropout'] as const;
+
+export type ModuleKind = (typeof MODULE_KINDS)[number];
+
+export interface ModuleEntry {
+  readonly kind: ModuleKind;
+  /** As in modules.json. */
+  readonly type: string;
+  /** Its directory inside the model's: '' for the root. */
+  readonly path: string;
+  /** Its config.json, without fields where the file is absent. */
+  readonly config: Fields;
+}
+
+export interface ModelDirectory {
+  readonly files: ModelFiles;
+  /** In the order of execution, the transformer first; empty for a bare directory. */
+  readonly modules: readonly ModuleEntry[];
+  readonly transformer: TransformerFiles;
+  /** config_sentence_transformers.json, without fields where the file is absent. */
+  readonly sentenceTransformers: Fields;
+}
+
+/** The files of the transformer module. */
+export interface TransformerFiles {
+  readonly path: string;
+  readonly config: Fields;
+  /** sentence_bert_config.json or one of its siblings; without fields where there is none. */
+  readonly sentenceConfig: Fields;
+  readonly tokenizerConfig: JsonObject;
+  readonly tokenizerConfigName: string;
+  readonly tokenizer: { readonly file: string } & ({ readonly json: JsonObject } | { readonly vocab: string });
+}
+
+const MAX_CONFIG_BYTES = 2 ** 20;
+const MAX_TOKENIZER_BYTES = 64 * 2 ** 20; // the largest genuine tokenizer.json have 35 MB
+const MAX_MODULES = 16;
+
+/** The names sentence-transformers looks for, in its order; the class of 2019 named the file. */
+const SENTENCE_CONFIGS = ['bert', 'roberta', 'distilbert', 'camembert', 'albert', 'xlm-roberta', 'xlnet'].map(
+  name => `sentence_${name}_config.json`,
+);
+
+/** Both generations of type strings: sentence_transformers.models.X, and the packages since 5.4. */
+const MODULE_TYPE =
+  /^sentence_transformers\.(?:models|(?:base|sentence_transformer)\.modules\.[a-z_]+)\.(?:[A-Za-z_]+\.)?([A-Za-z]+)$/;
+
+/**
+ * @throws E_DIRECTORY_MISSING, E_NOT_A_DIRECTORY, E_FILE_MISSING, E_JSON, E_CONFIG, E_MODULE, E_PATH_UNSAFE and the errors
+ *   of reading a file
+ */
+export async function describeDirectory(directory: string): Promise<ModelDirectory> {
+  const files = await openModelFiles(directory);
+  const modules = (await files.has('modules.json')) ? await readModules(files) : [];
+  if (modules.length === 0 && !(await files.has('config.json'))) throw await notAModel(files);
+  const path = modules[0]?.path ?? '';
+  await require(files, path, 'config.json', 'the configuration of the transformer is not there');
+  return {
+    files,
+    modules,
+    transformer: await readTransformer(files, path),
+    sentenceTransformers: await readFields(files, 'config_sentence_transformers.json'),
+  };
+}
+
+/** The transformer module alone, which need not have a config.json: enough for its tokenizer. */
+export async function describeTransformer(directory: string): Promise<Pick<ModelDirectory, 'files' | 'transformer'>> {
+  const files = await openModelFiles(directory);
+  const modules = (await files.has('modules.json')) ? await readModules(files) : [];
+  return { files, transformer: await readTransformer(files, modules[0]?.path ?? '') };
+}
+
+async function readModules(files: ModelFiles): Promise<ModuleEntry[]> {
+  const file = files.pathOf('modules.json');
+  const entries = parseJson(await files.read('modules.json', MAX_CONFIG_BYTES), file);
+  if (!Array.isArray(entries) || entries.length === 0 || entries.length > MAX_MODULES) {
+    throw new GlassbertError('E_MODULE', 'the file does not list the modules of a model', {
+      file,
+      expected: `an array of 1 to ${MAX_MODULES} modules`,
+      found: Array.isArray(entries) ? `${entries.length} entries` : 'no array',
+    });
+  }
+  const modules: ModuleEntry[] = [];
+  for (const [i, entry] of entries.entries()) {
+    const module = fields(entry, file, `[${i}]`);
+    const type = module.string('type');
+    const kind = kindOf(type, file);
+    if ((kind === 'Transformer') !== (i === 0) || (kind === 'Pooling') !== (i === 1)) {
+      throw new GlassbertError('E_MODULE', 'the modules stand in an order that gives no sentence vectors', {
+        file,
+        expected: 'Transformer, Pooling, then any of Dense, LayerNorm, Normalize, Dropout',
+        found: `${kind} in place ${i}`,
+      });
+    }
+    const path = module.string('path').replace(/\/$/, '');
+    // Normalize and Dropout need no configuration, and git does not keep the empty directory of Normalize.
+    if (kind !== 'Normalize' && kind !== 'Dropout') {
+      await require(files, path, 'config.json', `the configuration of the module ${kind} is not there`);
+    }
+    const config = await readFields(files, join(path, 'config.json'));
+    modules.push({ kind, type, path, config });
+  }
+  if (modules.length < 2) {
+    throw new GlassbertError('E_MODULE', 'there is no pooling among the modules', {
+      file,
+      expected: 'Transformer, Pooling',
+    });
+  }
+  return modules;
+}
+
+function kindOf(type: string, file: string): ModuleKind {
+  const name = MODULE_TYPE.exec(type)?.[1];
+  const kind = MODULE_KINDS.find(kind => kind === name);
+  if (kind !== undefined) return kind;
+  throw new GlassbertError('E_MODULE', 'a module of this type is not supported', {
+    file,
+    expected: MODULE_KINDS.join(', '),
+    found: quote(type),
+    hint:
+      name === undefined
+        ? 'It would run code that comes with the model; only modules of sentence-transformers itself are known.'
+        : undefined,
+  });
+}
+
+async function readTransformer(files: ModelFiles, path: string): Promise<TransformerFiles> {
+  const at = (name: string): string => join(path, name);
+  let sentenceConfig = at(SENTENCE_CONFIGS[0]);
+  for (const name of SENTENCE_CONFIGS) {
+    if (!(await files.has(at(name)))) continue;
+    sentenceConfig = at(name);
+    break;
+  }
+  return {
+    path,
+    config: await readFields(files, at('config.json')),
+    sentenceConfig: await readFields(files, sentenceConfig),
+    ...(await readTokenizer(files, path)),
+  };
+}
+
+async function readTokenizer(
+  files: ModelFiles,
+  path: string,
+): Promise<Pick<TransformerFiles, 'tokenizer' | 'tokenizerConfig' | 'tokenizerConfigName'>> {
+  const at = (name: string): string => join(path, name);
+  const readObject = async (name: string, maxBytes: number, numbers: 'exact' | 'rounded'): Promise<JsonObject> => {
+    const file = files.pathOf(name);
+    return asObject(parseJson(await files.read(name, maxBytes), file, { numbers }), file);
+  };
+  // Python writes "no limit" as 10^30, an integer no double holds.
+  const configName = at('tokenizer_config.json');
+  const tokenizerConfig = (await files.has(configName))
+    ? await readObject(configName, MAX_CONFIG_BYTES, 'rounded')
+    : {};
+
+  const jsonName = at('tokenizer.json');
+  if (await files.has(jsonName)) {
+    const json = await readObject(jsonName, MAX_TOKENIZER_BYTES, 'exact');
+    return { tokenizerConfig, tokenizerConfigName: configName, tokenizer: { file: files.pathOf(jsonName), json } };
+  }
+  const vocabName = at('vocab.txt');
+  if (await files.has(vocabName)) {
+    const bytes = await files.read(vocabName, MAX_TOKENIZER_BYTES);
+    const file = files.pathOf(vocabName);
+    return { tokenizerConfig, tokenizerConfigName: configName, tokenizer: { file, vocab: decodeText(bytes, file) } };
+  }
+  throw new GlassbertError('E_FILE_MISSING', 'the tokenizer is not there', {
+    file: files.pathOf(jsonName),
+    expected: 'tokenizer.json, or vocab.txt',
+    hint: 'Copy the whole model directory.',
+  });
+}
+
+function decodeText(bytes: Uint8Array, file: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch (cause) {
+    throw new GlassbertError('E_TOKENIZER', 'the vocabulary is not UTF-8', { file, cause });
+  }
+}
+
+/** A name in a module's directory, '' being the root. */
+function join(path: string, name: string): string {
+  return path === '' ? name : `${path}/${name}`;
+}
+
+async function require(files: ModelFiles, path: string, name: string, summary: string): Promise<void> {
+  if (await files.has(join(path, name))) return;
+  throw new GlassbertError('E_FILE_MISSING', summary, {
+    file: files.pathOf(join(path, name)),
+    hint: 'Copy the whole model directory, with its subdirectories.',
+  });
+}
+
+/** The fields of a configuration file; none where the file is absent. */
+async function readFields(files: ModelFiles, name: string): Promise<Fields> {
+  const file = files.pathOf(name);
+  if (!(await files.has(name))) return fields({}, file);
+  return fields(parseJson(await files.read(name, MAX_CONFIG_BYTES), file), file);
+}
+
+async function notAModel(files: ModelFiles): Promise<GlassbertError> {
+  const names = await files.list();
+  const snapshots = names.includes('snapshots');
+  return new GlassbertError('E_FILE_MISSING', 'this directory holds no model', {
+    file: files.directory,
+    expected: 'modules.json, or config.json',
+    found: names.length === 0 ? 'nothing' : names.slice(0, 5).join(', ') + (names.length > 5 ? ', ...' : ''),
+    hint: snapshots
+      ? 'This is a cache of the Hugging Face hub: give a directory below its snapshots/.'
+      : 'Give the directory in which modules.json lies.',
+  });
+}

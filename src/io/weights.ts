@@ -1,0 +1,301 @@
+/**
+ * The weights of one module: `model.safetensors`, or the shards that `model.safetensors.index.json` lists, as one set of
+ * named tensors. And how a model takes what it needs from them: it says every name and shape first, and only when all are
+ * there is anything read.
+ */
+import { GlassbertError } from '../errors.ts';
+import type { LayerNorm, Linear } from '../tensor/kernels.ts';
+import { type Floats, formatShape, sizeOf } from '../tensor/tensor.ts';
+import { isFloatDtype } from './dtypes.ts';
+import type { ModelFiles } from './files.ts';
+import { parseJson, quote } from './json.ts';
+import { fields } from './json-fields.ts';
+import { openSafetensors, type SafetensorsFile, type TensorInfo } from './safetensors.ts';
+
+export interface Weights {
+  /** The files, by their names in the directory. */
+  readonly files: readonly string[];
+  readonly tensors: ReadonlyMap<string, TensorInfo>;
+  /** The path of the file that a tensor lies in, for errors. */
+  fileOf(name: string): string;
+  readFloats(name: string, into: Floats): Promise<void>;
+  close(): Promise<void>;
+}
+
+const SINGLE = 'model.safetensors';
+const INDEX = 'model.safetensors.index.json';
+const MAX_INDEX_BYTES = 16 * 2 ** 20; // the index of a model with 100,000 tensors has 10 MB
+const MAX_SHARDS = 1000;
+
+/** A shard lies beside its index. */
+const SHARD_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*\.safetensors$/;
+
+/**
+ * @param path - the module's directory inside the model's: '' or '2_Dense'
+ * @throws E_FILE_MISSING, E_PICKLE_REFUSED, E_WEIGHTS_PLACEHOLDER when there are no safetensors; E_PATH_UNSAFE,
+ *   E_TENSOR_DUPLICATE, E_TENSOR_MISSING when shards and index do not fit; and as openSafetensors
+ */
+export async function openWeights(files: ModelFiles, path: string): Promise<Weights> {
+  const at = (name: string): string => (path === '' ? name : `${path}/${name}`);
+  if (await files.has(at(SINGLE))) return openShards(files, [at(SINGLE)]);
+  if (!(await files.has(at(INDEX)))) throw await noWeights(files, path);
+
+  const file = files.pathOf(at(INDEX));
+  const index = fields(parseJson(await files.read(at(INDEX), MAX_INDEX_BYTES), file), file);
+  const map = index.object('weight_map');
+  const shardOf = new Map(map.keys.map(tensor => [tensor, map.string(tensor)]));
+  const shards = [...new Set(shardOf.values())];
+  for (const shard of shards) {
+    if (SHARD_NAME.test(shard)) continue;
+    throw new GlassbertError('E_PATH_UNSAFE', 'the index names a shard that does not lie beside it', {
+      file,
+      expected: 'a plain name that ends in .safetensors',
+      found: quote(shard),
+      hint: 'No genuine index does this. Do not trust this directory.',
+    });
+  }
+  if (shards.length > MAX_SHARDS) {
+    throw new GlassbertError('E_TENSOR_DUPLICATE', 'the index lists more shards than any model has', {
+      file,
+      expected: `at most ${MAX_SHARDS}`,
+      found: `${shards.length}`,
+    });
+  }
+
+  const weights = await openShards(files, shards.map(at));
+  try {
+    checkIndex(weights, shardOf, files, at, file);
+    return weights;
+  } catch (error) {
+    await weights.close();
+    throw error;
+  }
+}
+
+async function openShards(files: ModelFiles, names: readonly string[]): Promise<Weights> {
+  const shards: SafetensorsFile[] = [];
+  const tensors = new Map<string, TensorInfo>();
+  const shardOf = new Map<string, number>();
+  const close = async (): Promise<void> => {
+    await Promise.all(shards.map(shard => shard.close()));
+  };
+  try {
+    for (const name of names) {
+      const shard = await openSafetensors((await files.open(name)).handle, { file: files.pathOf(name) });
+      shards.push(shard);
+      for (const [tensor, info] of shard.tensors) {
+        const earlier = shardOf.get(tensor);
+        if (earlier !== undefined) {
+          throw new GlassbertError('E_TENSOR_DUPLICATE', `the tensor ${quote(tensor)} is in two shards`, {
+            file: files.pathOf(name),
+            found: `it is also in ${names[earlier]}`,
+          });
+        }
+        shardOf.set(tensor, shards.length - 1);
+        tensors.set(tensor, info);
+      }
+    }
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  const shard = (name: string): number => shardOf.get(name) as number;
+  return {
+    files: names,
+    tensors,
+    fileOf: name => files.pathOf(names[shard(name)]),
+    readFloats: async (name, into) => {
+      await shards[shard(name)].readFloats(name, into);
+    },
+    close,
+  };
+}
+
+/** The index and the shards must say the same: what is listed is there, where it is listed, and nothing else is. */
+function checkIndex(
+  weights: Weights,
+  shardOf: ReadonlyMap<string, string>,
+  files: ModelFiles,
+  at: (name: string) => string,
+  file: string,
+): void {
+  for (const [tensor, shard] of shardOf) {
+    const there = weights.tensors.has(tensor);
+    if (there && weights.fileOf(tensor) === files.pathOf(at(shard))) continue;
+    throw new GlassbertError('E_TENSOR_MISSING', `the tensor ${quote(tensor)} is not in the shard the index names`, {
+      file,
+      expected: shard,
+      found: there ? weights.fileOf(tensor) : 'nowhere',
+      hint: 'Index and shards are of different models or versions: copy them again, together.',
+    });
+  }
+  for (const tensor of weights.tensors.keys()) {
+    if (shardOf.has(tensor)) continue;
+    throw new GlassbertError('E_TENSOR_DUPLICATE', `the tensor ${quote(tensor)} is in a shard but not in the index`, {
+      file: weights.fileOf(tensor),
+      hint: 'Index and shards are of different models or versions: copy them again, together.',
+    });
+  }
+}
+
+/** Why there are no safetensors, as exactly as the other files tell. */
+async function noWeights(files: ModelFiles, path: string): Promise<GlassbertError> {
+  const file = files.pathOf(path === '' ? SINGLE : `${path}/${SINGLE}`);
+  const names: string[] = await files.list(path === '' ? undefined : path).catch(() => []);
+  const like = (pattern: RegExp): string | undefined => names.find(name => pattern.test(name));
+
+  const partial = like(/\.(incomplete|part|crdownload|download|aria2|tmp)$/i);
+  if (partial !== undefined) {
+    return new GlassbertError('E_WEIGHTS_PLACEHOLDER', 'the weights are not there, only a download that did not end', {
+      file,
+      found: partial,
+      hint: 'Download the file again until it is complete.',
+    });
+  }
+  const pickle = like(/\.(bin|pt|pth|ckpt|pkl)$/i);
+  if (pickle !== undefined) {
+    return new GlassbertError('E_PICKLE_REFUSED', 'the only weights are a Python pickle, and a pickle is a program', {
+      file: files.pathOf(path === '' ? pickle : `${path}/${pickle}`),
+      expected: SINGLE,
+      hint:
+        'Where you trust the file and have Python: SentenceTransformer(directory).save(new_directory) writes ' +
+        'model.safetensors. Most models on the Hugging Face hub have one already.',
+    });
+  }
+  const other = like(/\.(h5|msgpack|onnx|ot|gguf)$/i) ?? (names.includes('onnx') ? 'onnx/' : undefined);
+  return new GlassbertError('E_FILE_MISSING', 'the weights are not there', {
+    file,
+    expected: `${SINGLE}, or ${INDEX} with its shards`,
+    found: other ?? (names.length === 0 ? 'no files' : `${names.length} other files`),
+    hint: other === undefined ? 'Copy the whole model directory.' : 'Only safetensors are read.',
+  });
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** How many of many problems an error lists. */
+const LISTED = 5;
+
+/**
+ * What a model needs of its weights. Each call registers a tensor and returns the array it will stand in; `read` then
+ * either fills them all or says everything that is wrong. A tensor that is absent or has another shape allocates nothing,
+ * so a configuration cannot make this allocate more than the files hold.
+ */
+export class TensorPlan {
+  readonly weights: Weights;
+  /** The tensors taken so far, by their names in the files. */
+  readonly taken: Set<string> = new Set();
+  private readonly prefix: string;
+  private readonly floats: (length: number) => Floats;
+  private readonly reads: { name: string; into: Floats }[] = [];
+  private readonly missing: string[] = [];
+  private readonly misshapen: string[] = [];
+  private readonly notFloats: string[] = [];
+
+  /**
+   * @param prefix - stands before every name in the files: 'bert.'
+   * @param floats - allocates arrays of the element type of the kernels
+   */
+  constructor(weights: Weights, prefix: string, floats: (length: number) => Floats) {
+    this.weights = weights;
+    this.prefix = prefix;
+    this.floats = floats;
+  }
+
+  has(name: string): boolean {
+    return this.weights.tensors.has(this.prefix + name);
+  }
+
+  tensor(name: string, ...shape: number[]): Floats {
+    const full = this.prefix + name;
+    const info = this.weights.tensors.get(full);
+    if (info === undefined) {
+      this.missing.push(`${full} ${formatShape(shape)}`);
+    } else if (formatShape(info.shape) !== formatShape(shape)) {
+      this.misshapen.push(`${full}: expected ${formatShape(shape)}, found ${formatShape(info.shape)}`);
+    } else if (!isFloatDtype(info.dtype)) {
+      this.notFloats.push(`${full}: ${info.dtype}`);
+    } else {
+      const into = this.floats(sizeOf(shape));
+      this.taken.add(full);
+      this.reads.push({ name: full, into });
+      return into;
+    }
+    return this.floats(0);
+  }
+
+  /** `name.weight` [F, D] and `name.bias` [F]. */
+  linear(name: string, F: number, D: number, options: { bias?: boolean } = {}): Linear {
+    return {
+      weight: this.tensor(`${name}.weight`, F, D),
+      bias: options.bias === false ? null : this.tensor(`${name}.bias`, F),
+      inFeatures: D,
+      outFeatures: F,
+    };
+  }
+
+  /** `name.weight` and `name.bias`, [D] each; in checkpoints converted from TensorFlow before 2020 `gamma` and `beta`. */
+  layerNorm(name: string, D: number, epsilon: number): LayerNorm {
+    const legacy = !this.has(`${name}.weight`) && this.has(`${name}.gamma`);
+    return {
+      weight: this.tensor(`${name}.${legacy ? 'gamma' : 'weight'}`, D),
+      bias: this.tensor(`${name}.${legacy ? 'beta' : 'bias'}`, D),
+      epsilon,
+    };
+  }
+
+  /**
+   * Reads every registered tensor.
+   *
+   * @throws E_TENSOR_MISSING, E_TENSOR_SHAPE, E_TENSOR_DTYPE, E_TENSOR_VALUE, each with the first five and the count
+   */
+  async read(): Promise<void> {
+    const file =
+      this.weights.files.length === 1 ? this.weights.fileOf(this.weights.tensors.keys().next().value ?? '') : undefined;
+    const refuse = (
+      code: 'E_TENSOR_MISSING' | 'E_TENSOR_SHAPE' | 'E_TENSOR_DTYPE' | 'E_TENSOR_VALUE',
+      what: string,
+      problems: string[],
+      hint: string,
+    ): void => {
+      if (problems.length === 0) return;
+      const more = problems.length > LISTED ? `; and ${problems.length - LISTED} more` : '';
+      const count = `${problems.length} tensor${problems.length === 1 ? '' : 's'}`;
+      throw new GlassbertError(code, `${count} ${what}: ${problems.slice(0, LISTED).join('; ')}${more}`, {
+        file,
+        hint,
+      });
+    };
+    refuse(
+      'E_TENSOR_MISSING',
+      'missing',
+      this.missing,
+      'The weights are of another model or were not saved whole; nothing is made up in their place.',
+    );
+    refuse(
+      'E_TENSOR_SHAPE',
+      'of the wrong shape',
+      this.misshapen,
+      'config.json and the weights are not of the same model.',
+    );
+    refuse(
+      'E_TENSOR_DTYPE',
+      'of a dtype that is not computed with',
+      this.notFloats,
+      'F64, F32, F16 and BF16 are. Quantized checkpoints are not supported.',
+    );
+
+    const broken: string[] = [];
+    for (const { name, into } of this.reads) {
+      await this.weights.readFloats(name, into);
+      const at = into.findIndex(value => !Number.isFinite(value));
+      if (at >= 0) broken.push(`${name} (element ${at} is ${into[at]})`);
+    }
+    refuse(
+      'E_TENSOR_VALUE',
+      'with NaN or infinite elements',
+      broken,
+      "The file is damaged, or the training diverged. Compare its checksum with the publisher's.",
+    );
+  }
+}

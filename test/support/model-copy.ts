@@ -1,0 +1,43 @@
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { onTestFinished } from 'vitest';
+import { parseSafetensors, serializeSafetensors, type TensorToWrite } from '../../src/io/safetensors.ts';
+
+export const FIXTURES: string = fileURLToPath(new URL('../fixtures/conformance/', import.meta.url));
+
+// biome-ignore lint/suspicious/noExplicitAny: JSON files of any shape are edited in tests
+type EditableJson = any;
+
+/** A copy of a small model that a test may damage; it goes when the test ends. */
+export function copyModel(name = 'bert-mean-normalize') {
+  const parent = mkdtempSync(join(tmpdir(), 'glassbert-'));
+  onTestFinished(() => rmSync(parent, { recursive: true }));
+  const directory = join(parent, 'model');
+  cpSync(FIXTURES + name, directory, { recursive: true });
+  const path = (file: string): string => join(directory, file);
+  return {
+    parent,
+    directory,
+    path,
+    write: (file: string, content: string | Uint8Array): void => writeFileSync(path(file), content),
+    remove: (file: string): void => rmSync(path(file), { recursive: true }),
+    /** Reads a JSON file, lets `change` edit it or replace it, and writes it back. */
+    edit(file: string, change: (json: EditableJson) => EditableJson): void {
+      const json = JSON.parse(readFileSync(path(file), 'utf8'));
+      writeFileSync(path(file), JSON.stringify(change(json) ?? json));
+    },
+    /** Rewrites the tensors of a safetensors file. */
+    editTensors(change: (tensors: Map<string, TensorToWrite>) => void, file = 'model.safetensors'): void {
+      const bytes = readFileSync(path(file));
+      const { tensors } = parseSafetensors(bytes);
+      const all = new Map<string, TensorToWrite>();
+      for (const [tensor, { dtype, shape, begin, end }] of tensors) {
+        all.set(tensor, { dtype, shape, data: Uint8Array.from(bytes.subarray(begin, end)) });
+      }
+      change(all);
+      writeFileSync(path(file), serializeSafetensors(all));
+    },
+  };
+}
