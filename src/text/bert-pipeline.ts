@@ -1,0 +1,195 @@
+/**
+ * The way of a text through a BERT tokenizer, up to the special tokens; lazily, so that of a long text no more is read than
+ * is wanted.
+ *
+ *   text  ->  added tokens, and what lies between  ->  normalized chunks  ->  words  ->  subwords
+ */
+import { GlassbertError } from '../errors.ts';
+import { type Json, type JsonObject, quote } from '../io/json.ts';
+import { type Fields, fields } from '../io/json-fields.ts';
+import { type AddedToken, AddedTokenFinder } from './added-tokens.ts';
+import { type BertNormalizerOptions, canCut, normalizeBert, splitWords } from './bert-normalizer.ts';
+import { constructLibrary } from './huggingface.ts';
+import type { Vocabulary } from './vocabulary.ts';
+
+export interface Token {
+  readonly id: number;
+  readonly token: string;
+}
+
+/** The tokens of a text, special tokens apart; those beyond the limit may be missing. */
+export type Tokenize = (text: string, limit: number) => readonly Token[];
+
+/** UTF-16 units that are normalized at a time; enough for the 512 tokens of a BERT, so that most texts are one chunk. */
+const CHUNK = 4096;
+
+/**
+ * Genuine files say 100. The time that the WordPiece of the dependency takes grows with the cube: a word of as many pieces
+ * as characters takes 5 ms at 100 and 1.6 s at 1000 (Node 24, November 2026).
+ */
+const MAX_CHARS_PER_WORD = 200;
+
+/** @param model - complete, as wordPiece() returns it */
+export function bertPipeline(model: WordPiece, vocabulary: Vocabulary, options: BertNormalizerOptions): Tokenize {
+  const { unk_token: unk, max_input_chars_per_word: maxChars } = model;
+  const { subwords } = constructLibrary({ model });
+
+  const normalize = (text: string) => normalizeBert(text, options);
+  const rawTokens = new AddedTokenFinder(vocabulary.added.filter(token => !token.normalized));
+  const lateTokens = vocabulary.added.filter(token => token.normalized);
+  const normalizedTokens = new AddedTokenFinder(lateTokens, normalize);
+
+  /** A word is unknown beyond maxChars code points, so certainly beyond twice as many units: megabytes need no model. */
+  const tokensOf = (word: string) => (word.length > 2 * maxChars ? [unk] : subwords([word]));
+  const known = (token: string): Token => ({ id: vocabulary.ids.get(token) as number, token });
+  const added = ({ id, content }: AddedToken): Token => ({ id, token: content });
+
+  /** Added tokens and words in their order. */
+  function* words(text: string): Generator<string | AddedToken, void, void> {
+    for (const section of rawTokens.split(text)) {
+      if (typeof section !== 'string') {
+        yield section;
+        continue;
+      }
+      // An added token in normalized text may lie across any cut.
+      for (const chunk of lateTokens.length === 0 ? chunks(section, options) : [section]) {
+        for (const part of normalizedTokens.split(normalize(chunk))) {
+          if (typeof part === 'string') yield* splitWords(part);
+          else yield part;
+        }
+      }
+    }
+  }
+
+  return (text, limit) => {
+    const tokens: Token[] = [];
+    for (const word of words(text)) {
+      if (tokens.length >= limit) break;
+      if (typeof word !== 'string') tokens.push(added(word));
+      else for (const token of tokensOf(word)) tokens.push(known(token));
+    }
+    return tokens;
+  };
+}
+
+/** Cuts where normalization and words do not notice; a chunk without such a place grows until there is one. */
+function* chunks(text: string, options: BertNormalizerOptions): Generator<string, void, void> {
+  for (let start = 0; start < text.length; ) {
+    let end = Math.min(start + CHUNK, text.length);
+    while (end < text.length && !canCut(text, end, options)) end++;
+    yield text.slice(start, end);
+    start = end;
+  }
+}
+
+/** `model` of tokenizer.json with all its fields. */
+export interface WordPiece {
+  readonly [key: string]: Json;
+  readonly type: 'WordPiece';
+  readonly unk_token: string;
+  readonly continuing_subword_prefix: string;
+  /** In code points; a longer word is unknown. */
+  readonly max_input_chars_per_word: number;
+  readonly vocab: JsonObject;
+}
+
+/** @throws E_TOKENIZER when the unknown token is not in the vocabulary, and for a word limit out of range */
+export function wordPiece(json: JsonObject, { ids }: Vocabulary, file: string): WordPiece {
+  const model = fields(json.model ?? null, file, 'model');
+  const unk = model.string('unk_token', { default: '[UNK]' });
+  const maxChars = model.raw('max_input_chars_per_word') ?? 100;
+  if (!ids.has(unk)) {
+    const hint = 'It stands for every word that the vocabulary cannot spell.';
+    throw new GlassbertError('E_TOKENIZER', `the unknown token ${quote(unk)} is not in the vocabulary`, { file, hint });
+  }
+  if (typeof maxChars !== 'number' || !Number.isInteger(maxChars) || maxChars < 1 || maxChars > MAX_CHARS_PER_WORD) {
+    throw new GlassbertError('E_TOKENIZER', '"model.max_input_chars_per_word" is out of range', {
+      file,
+      expected: `an integer from 1 to ${MAX_CHARS_PER_WORD}`,
+      found: JSON.stringify(maxChars),
+    });
+  }
+  return {
+    type: 'WordPiece',
+    unk_token: unk,
+    continuing_subword_prefix: model.string('continuing_subword_prefix', { default: '##' }),
+    max_input_chars_per_word: maxChars,
+    vocab: model.raw('vocab') as JsonObject,
+  };
+}
+
+/**
+ * The normalization of a tokenizer.json that goes the way of BERT: BertNormalizer or none, perhaps a Lowercase before it,
+ * and BertPreTokenizer. Undefined for all others.
+ */
+export function bertOptions(
+  json: JsonObject,
+  config: JsonObject,
+  doLowerCase: boolean,
+  file: string,
+  notes: string[],
+): BertNormalizerOptions | undefined {
+  const [normalizers, words] = [components(json, 'normalizer', file), components(json, 'pre_tokenizer', file)];
+  if (words.map(typeOf).join() !== 'BertPreTokenizer') return undefined;
+  const hasLowercase = normalizers[0] !== undefined && typeOf(normalizers[0]) === 'Lowercase';
+  const [normalizer, ...more] = hasLowercase ? normalizers.slice(1) : normalizers;
+  if (more.length > 0 || (normalizer !== undefined && typeOf(normalizer) !== 'BertNormalizer')) return undefined;
+
+  const lowercaseFirst = doLowerCase || hasLowercase;
+  if (normalizer === undefined) {
+    return { cleanText: false, handleChineseChars: false, stripAccents: false, lowercase: false, lowercaseFirst };
+  }
+  const options = {
+    cleanText: normalizer.boolean('clean_text'),
+    handleChineseChars: normalizer.boolean('handle_chinese_chars'),
+    stripAccents: normalizer.has('strip_accents') ? normalizer.boolean('strip_accents') : null,
+    lowercase: normalizer.boolean('lowercase'),
+    lowercaseFirst,
+  };
+  return { ...options, ...overrides(options, config, notes) };
+}
+
+/** The classes whose constructor rewrites the normalizer of tokenizer.json after tokenizer_config.json. */
+const REWRITING_CLASS = /^(Bert|DPRQuestionEncoder|DPRContextEncoder|DPRReader)Tokenizer(Fast)?$/;
+
+/** transformers 4, BertTokenizerFast.__init__: where both files speak and disagree, tokenizer_config.json has its way. */
+function overrides(
+  options: BertNormalizerOptions,
+  config: JsonObject,
+  notes: string[],
+): Partial<Pick<BertNormalizerOptions, 'lowercase' | 'stripAccents' | 'handleChineseChars'>> {
+  if (typeof config.tokenizer_class !== 'string' || !REWRITING_CLASS.test(config.tokenizer_class)) return {};
+  const { do_lower_case, strip_accents, tokenize_chinese_chars } = config;
+  const decide = <Value>(key: string, theirs: unknown, name: string, ours: Value): Value => {
+    if (theirs === ours || !(typeof theirs === 'boolean' || (theirs === null && key === 'strip_accents'))) return ours;
+    const before = `"${name}": ${ours} of the normalizer in tokenizer.json`;
+    notes.push(`tokenizer_config.json: "${key}": ${theirs} overrides ${before}, as ${config.tokenizer_class} does.`);
+    return theirs as Value;
+  };
+  return {
+    lowercase: decide('do_lower_case', do_lower_case, 'lowercase', options.lowercase),
+    stripAccents: decide('strip_accents', strip_accents, 'strip_accents', options.stripAccents),
+    handleChineseChars: decide(
+      'tokenize_chinese_chars',
+      tokenize_chinese_chars,
+      'handle_chinese_chars',
+      options.handleChineseChars,
+    ),
+  };
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** The components below a key, the members of a Sequence one by one. */
+export function components(json: JsonObject, key: 'normalizer' | 'pre_tokenizer', file: string): readonly Fields[] {
+  const value = json[key] ?? null;
+  if (value === null) return [];
+  const component = fields(value, file, key);
+  if (typeOf(component) !== 'Sequence') return [component];
+  const members = component.array(key === 'normalizer' ? 'normalizers' : 'pretokenizers');
+  return members.map((member, n) => fields(member, file, `${key}.${n}`));
+}
+
+export function typeOf(component: Fields): string {
+  return component.string('type');
+}

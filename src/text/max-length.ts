@@ -1,0 +1,69 @@
+/**
+ * The longest input of a model. A directory states up to four limits, and they often differ: all-MiniLM-L6-v2 is published
+ * with 128, 256, 512 and 512.
+ *
+ * As in sentence-transformers 6: `max_seq_length` of sentence_bert_config.json wins, else the smaller of `model_max_length` of
+ * tokenizer_config.json and `max_position_embeddings` of config.json. The truncation in tokenizer.json never counts. Unlike
+ * there, a limit beyond the positions is lowered to them, with a warning, instead of failing on the first long text.
+ */
+import { relative } from 'node:path';
+import { GlassbertError } from '../errors.ts';
+import { type Fields, fields } from '../io/json-fields.ts';
+import { decide, type Setting, type Source, type Warning } from '../io/load-report.ts';
+import type { ModelDirectory } from '../io/model-directory.ts';
+
+/** Beyond this a limit is none: Hugging Face writes "no limit" as 10^30. */
+const NO_LIMIT = 1e9;
+
+/**
+ * @param wanted - the caller's own limit
+ * @returns tokens, special ones included
+ * @throws E_ARGUMENT when `wanted` is beyond the positions the model has, E_CONFIG for limits that are no positive numbers
+ */
+export function decideMaxLength(
+  { files, transformer }: Pick<ModelDirectory, 'files' | 'transformer'>,
+  wanted: number | undefined,
+  warn: (warning: Warning) => void,
+): Setting<number> {
+  const { config, sentenceConfig, tokenizer } = transformer;
+  const tokenizerConfig = fields(transformer.tokenizerConfig, files.pathOf(transformer.tokenizerConfigName));
+  const truncation = 'json' in tokenizer ? tokenizer.json.truncation : undefined;
+
+  const stated = (file: Fields, key: string, where = key): { value: number | undefined; from: Source } => {
+    const value = file.has(key) ? file.number(key, { min: 1, max: Number.MAX_VALUE }) : NO_LIMIT;
+    const from = { file: relative(files.directory, file.file), key: where };
+    return { value: value < NO_LIMIT ? Math.floor(value) : undefined, from };
+  };
+  const ofPositions = stated(config, 'max_position_embeddings');
+  const ofTokenizer = stated(tokenizerConfig, 'model_max_length');
+  const positions = ofPositions.value ?? NO_LIMIT;
+
+  if (wanted !== undefined && !(Number.isInteger(wanted) && 1 <= wanted && wanted <= positions)) {
+    throw new GlassbertError('E_ARGUMENT', 'maxSeqLength is out of range', {
+      expected: `an integer from 1 to ${positions}, the positions the model has`,
+      found: `${wanted}`,
+    });
+  }
+  const candidates = [
+    { value: wanted, from: { option: 'maxSeqLength' } },
+    stated(sentenceConfig, 'max_seq_length'),
+    ...((ofTokenizer.value ?? NO_LIMIT) <= positions ? [ofTokenizer, ofPositions] : [ofPositions, ofTokenizer]),
+  ];
+  if (truncation) {
+    const file = fields(truncation, tokenizer.file, 'truncation');
+    candidates.push(stated(file, 'max_length', 'truncation.max_length'));
+  }
+  const setting = decide(candidates, { value: NO_LIMIT, from: { default: 'no file states it' } });
+  if (setting.value <= positions) return setting;
+
+  warn({
+    code: 'W_LENGTH_CLAMPED',
+    message: `The files allow ${setting.value} tokens but the model has ${positions} positions: texts are cut there.`,
+  });
+  const overruled = [{ value: setting.value, from: setting.from }, ...setting.overruled];
+  return {
+    value: positions,
+    from: ofPositions.from,
+    overruled: overruled.filter(({ from }) => from !== ofPositions.from),
+  };
+}

@@ -1,0 +1,103 @@
+/**
+ * Where the special tokens go: [CLS] A [SEP], or [CLS] A [SEP] B [SEP] for a pair; and the token type of every place.
+ *
+ * `post_processor` of tokenizer.json, read as huggingface/tokenizers 0.23.2 does (processors/*.rs). The library behind
+ * huggingface.ts has these too, but looks the special tokens up by their text, where the file gives their ids, and types
+ * the second text of a RobertaProcessing 1, where the reference has 0 throughout.
+ */
+import { GlassbertError } from '../errors.ts';
+import { type Json, type JsonObject, quote } from '../io/json.ts';
+import { type Fields, fields } from '../io/json-fields.ts';
+
+export type Slot =
+  | { readonly sequence: 'A' | 'B'; readonly typeId: number }
+  | { readonly id: number; readonly token: string; readonly typeId: number };
+
+export interface Template {
+  readonly single: readonly Slot[];
+  readonly pair: readonly Slot[];
+}
+
+/**
+ * @param postProcessor - the field of tokenizer.json
+ * @throws E_TOKENIZER for types other than TemplateProcessing, BertProcessing, RobertaProcessing, ByteLevel and one of them
+ *   in a Sequence; E_CONFIG for missing and mistyped fields
+ */
+export function readTemplate(postProcessor: Json, file: string): Template {
+  if (postProcessor === null) return PLAIN;
+  const processor = fields(postProcessor, file, 'post_processor');
+  const type = processor.string('type');
+  switch (type) {
+    case 'TemplateProcessing':
+      return templateProcessing(processor);
+    case 'BertProcessing': {
+      const [cls, sep] = [special(processor, 'cls'), special(processor, 'sep')];
+      return { single: [cls, A, sep], pair: [cls, A, sep, B, { ...sep, typeId: 1 }] };
+    }
+    case 'RobertaProcessing': {
+      const [cls, sep] = [special(processor, 'cls'), special(processor, 'sep')];
+      return { single: [cls, A, sep], pair: [cls, A, sep, sep, { ...B, typeId: 0 }, sep] };
+    }
+    case 'ByteLevel': // concerns offsets only
+      return PLAIN;
+    case 'Sequence': {
+      const parts = processor.array('processors').filter(part => (part as JsonObject | null)?.type !== 'ByteLevel');
+      if (parts.length > 1) throw refuse(file, 'post_processor', 'one processor that adds tokens', `${parts.length}`);
+      return readTemplate(parts[0] ?? null, file);
+    }
+    default:
+      throw refuse(file, 'post_processor.type', 'TemplateProcessing, BertProcessing, RobertaProcessing', quote(type));
+  }
+}
+
+/** How many tokens a template adds to those of the text. */
+export function countSpecials(slots: readonly Slot[]): number {
+  return slots.filter(slot => 'id' in slot).length;
+}
+
+const A: Slot = { sequence: 'A', typeId: 0 };
+const B: Slot = { sequence: 'B', typeId: 1 };
+const PLAIN: Template = { single: [A], pair: [A, B] };
+
+/** `"sep": ["</s>", 2]` */
+function special(processor: Fields, key: 'cls' | 'sep'): Slot {
+  const [token, id] = processor.array(key);
+  if (typeof token !== 'string' || !isId(id)) {
+    throw refuse(processor.file, `post_processor.${key}`, '["token", id]', JSON.stringify(processor.raw(key)));
+  }
+  return { id, token, typeId: 0 };
+}
+
+/**
+ * `"single": [{"SpecialToken": {"id": "[CLS]", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}, …]`, where a name of
+ * a special token may stand for several: `"special_tokens": {"[CLS]": {"id": "[CLS]", "ids": [2], "tokens": ["[CLS]"]}}`.
+ */
+function templateProcessing(processor: Fields): Template {
+  const specials = processor.object('special_tokens');
+  const slots = (key: 'single' | 'pair', sequences: readonly string[]): Slot[] =>
+    processor.array(key).flatMap((value, n): Slot[] => {
+      const where = `post_processor.${key}[${n}]`;
+      const piece = fields(value, processor.file, where);
+      const isSpecial = piece.has('SpecialToken');
+      const reference = piece.object(isSpecial ? 'SpecialToken' : 'Sequence');
+      const typeId = reference.integer('type_id', { min: 0, max: 1 });
+      if (!isSpecial) return [{ sequence: reference.string('id', { oneOf: sequences }) as 'A' | 'B', typeId }];
+
+      const entry = specials.object(reference.string('id'));
+      const tokens = entry.array('tokens');
+      return entry.array('ids').map((id, k) => {
+        const token = tokens[k];
+        if (isId(id) && typeof token === 'string') return { id, token, typeId };
+        throw refuse(processor.file, where, 'as many tokens as ids', JSON.stringify([id, token ?? null]));
+      });
+    });
+  return { single: slots('single', ['A']), pair: slots('pair', ['A', 'B']) };
+}
+
+function isId(value: Json | undefined): value is number {
+  return Number.isInteger(value) && (value as number) >= 0;
+}
+
+function refuse(file: string, where: string, expected: string, found: string): GlassbertError {
+  return new GlassbertError('E_TOKENIZER', `${quote(where)} cannot be used`, { file, expected, found });
+}

@@ -1,0 +1,87 @@
+/**
+ * BERT's tokenizer from vocab.txt and tokenizer_config.json, for directories from before tokenizer.json (2020 and earlier):
+ * the tokenizer.json that Python would make of them (transformers, convert_slow_tokenizer.py, BertConverter).
+ *
+ * vocab.txt holds one token a line; the number of the line, from 0, is its id.
+ */
+import { GlassbertError } from '../errors.ts';
+import { type Json, type JsonObject, quote } from '../io/json.ts';
+import { fields } from '../io/json-fields.ts';
+
+/** Names by which tokenizer_config.json may rename the special tokens, and the names they have if it does not. */
+const SPECIAL_TOKENS = {
+  pad_token: '[PAD]',
+  unk_token: '[UNK]',
+  cls_token: '[CLS]',
+  sep_token: '[SEP]',
+  mask_token: '[MASK]',
+} as const;
+
+/**
+ * @param vocab - the text of vocab.txt
+ * @param config - tokenizer_config.json: do_lower_case, strip_accents, tokenize_chinese_chars and the special tokens are
+ *   read, with the defaults of BertTokenizer
+ * @throws E_TOKENIZER for a token that stands twice, and for special tokens that are not in the vocabulary
+ */
+export function fromVocabTxt(vocab: string, config: JsonObject, file: string, configFile: string): JsonObject {
+  const ids = readLines(vocab, file);
+  const settings = fields(config, configFile);
+
+  const specials = Object.entries(SPECIAL_TOKENS).map(([key, name]) => contentOf(config[key]) ?? name);
+  const missing = specials.filter(token => !ids.has(token));
+  if (missing.length > 0) {
+    throw new GlassbertError('E_TOKENIZER', 'special tokens are not in the vocabulary', {
+      file,
+      expected: specials.map(quote).join(', '),
+      found: `none of ${missing.map(quote).join(', ')}`,
+      hint: `Another vocabulary names them otherwise: say so in ${configFile} ("cls_token": …).`,
+    });
+  }
+  const [, unk, cls, sep] = specials as [string, string, string, string, string];
+  const idOf = (token: string) => ids.get(token) as number;
+
+  return {
+    added_tokens: [...new Set(specials)].map(content => ({ id: idOf(content), content, special: true })),
+    normalizer: {
+      type: 'BertNormalizer',
+      clean_text: true,
+      handle_chinese_chars: settings.boolean('tokenize_chinese_chars', { default: true }),
+      strip_accents: settings.has('strip_accents') ? settings.boolean('strip_accents') : null,
+      lowercase: settings.boolean('do_lower_case', { default: true }),
+    },
+    pre_tokenizer: { type: 'BertPreTokenizer' },
+    post_processor: { type: 'BertProcessing', cls: [cls, idOf(cls)], sep: [sep, idOf(sep)] },
+    model: {
+      type: 'WordPiece',
+      unk_token: unk,
+      continuing_subword_prefix: '##',
+      max_input_chars_per_word: 100,
+      vocab: Object.fromEntries(ids),
+    },
+  };
+}
+
+function readLines(vocab: string, file: string): Map<string, number> {
+  const ids = new Map<string, number>();
+  const lines = vocab.split(/\r?\n/);
+  if (lines.at(-1) === '') lines.pop(); // what follows the last newline
+  for (const [id, token] of lines.entries()) {
+    const first = ids.get(token);
+    if (first !== undefined) {
+      throw new GlassbertError('E_TOKENIZER', `the token ${quote(token)} stands twice`, {
+        file,
+        expected: 'every token once',
+        found: `it in lines ${first + 1} and ${id + 1}`,
+      });
+    }
+    ids.set(token, id);
+  }
+  return ids;
+}
+
+/** A special token is written as a string, or as an object with its `content`. */
+function contentOf(value: Json | undefined): string | undefined {
+  if (typeof value === 'string') return value;
+  const content = (value as JsonObject | null | undefined)?.content;
+  return typeof content === 'string' ? content : undefined;
+}

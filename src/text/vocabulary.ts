@@ -1,0 +1,125 @@
+/**
+ * The vocabulary of tokenizer.json: `model.vocab` and `added_tokens`, checked against each other.
+ *
+ * A list of refusals: two tokens with one id, or one token with two, would make ids depend on who reads the file.
+ */
+import { GlassbertError } from '../errors.ts';
+import { type Json, type JsonObject, quote } from '../io/json.ts';
+import { asObject, fields } from '../io/json-fields.ts';
+import type { AddedToken } from './added-tokens.ts';
+
+/** Twice the largest known (XLM-V has 901,629). Holds for the ids too, so that gaps cannot make a table of gigabytes. */
+const MAX_VOCABULARY = 2_000_000;
+/** UTF-16 units. The longest known tokens are rows of 128 blanks. */
+const MAX_TOKEN_LENGTH = 1024;
+/** Genuine files have up to about a thousand (`<extra_id_0>`, `[unused0]`). */
+const MAX_ADDED_TOKENS = 10_000;
+
+export interface Vocabulary {
+  /** The id of every token that the model itself knows; added tokens only where they are among them. */
+  readonly ids: ReadonlyMap<string, number>;
+  readonly added: readonly AddedToken[];
+  /** The largest id + 1. */
+  readonly size: number;
+}
+
+/** @throws E_TOKENIZER, and E_CONFIG for missing and mistyped fields */
+export function readVocabulary(tokenizerJson: JsonObject, file: string): Vocabulary {
+  const vocab = asObject(tokenizerJson.model ?? null, file, 'model').vocab ?? null;
+  const ids = Array.isArray(vocab) ? listedIds(vocab, file) : mappedIds(asObject(vocab, file, 'model.vocab'), file);
+  const added = addedTokens(tokenizerJson.added_tokens ?? [], file);
+
+  const tokenOf = new Map<number, string>();
+  const enter = (token: string, id: Json) => {
+    if (token.length > MAX_TOKEN_LENGTH || !token.isWellFormed()) {
+      throw refuse(
+        file,
+        `the token ${quote(token)} is too long or not well-formed`,
+        `at most ${MAX_TOKEN_LENGTH} characters`,
+      );
+    }
+    if (!Number.isInteger(id) || (id as number) < 0 || (id as number) >= MAX_VOCABULARY) {
+      throw refuse(file, `the id of ${quote(token)} is out of range`, `0 to ${MAX_VOCABULARY - 1}`, JSON.stringify(id));
+    }
+    const other = tokenOf.get(id as number);
+    if (other !== undefined && other !== token) {
+      throw refuse(file, `two tokens have the id ${id}`, 'one token for an id', `${quote(other)} and ${quote(token)}`);
+    }
+    tokenOf.set(id as number, token);
+  };
+  for (const [token, id] of ids) enter(token, id);
+  for (const { content, id } of added) {
+    enter(content, id);
+    const known = ids.get(content);
+    if (known !== undefined && known !== id) {
+      throw refuse(file, `the added token ${quote(content)} has two ids`, `${known}, as in model.vocab`, `${id}`);
+    }
+  }
+
+  let size = 0;
+  for (const id of tokenOf.keys()) size = Math.max(size, id + 1);
+  if (size === 0) throw refuse(file, 'the vocabulary is empty', 'tokens');
+  return { ids, added, size };
+}
+
+/** WordPiece and BPE: `{"[PAD]": 0, …}`. */
+function mappedIds(vocab: JsonObject, file: string): Map<string, number> {
+  const entries = Object.entries(vocab);
+  if (entries.length > MAX_VOCABULARY) throw tooMany(file, entries.length);
+  return new Map(entries as [string, number][]);
+}
+
+/** Unigram: `[["<s>", 0.0], …]`, where the position is the id. */
+function listedIds(vocab: readonly Json[], file: string): Map<string, number> {
+  if (vocab.length > MAX_VOCABULARY) throw tooMany(file, vocab.length);
+  const ids = new Map<string, number>();
+  for (const [id, entry] of vocab.entries()) {
+    const [token, score] = Array.isArray(entry) ? entry : [];
+    if (typeof token !== 'string' || typeof score !== 'number') {
+      throw refuse(
+        file,
+        `entry ${id} of model.vocab is malformed`,
+        '["token", score]',
+        JSON.stringify(entry).slice(0, 80),
+      );
+    }
+    if (ids.has(token))
+      throw refuse(file, `the token ${quote(token)} stands twice in model.vocab`, 'one id for a token');
+    ids.set(token, id);
+  }
+  return ids;
+}
+
+function addedTokens(value: Json, file: string): AddedToken[] {
+  if (!Array.isArray(value) || value.length > MAX_ADDED_TOKENS) {
+    const found = Array.isArray(value) ? `${value.length}` : typeof value;
+    throw refuse(file, '"added_tokens" cannot be used', `an array of at most ${MAX_ADDED_TOKENS}`, found);
+  }
+  const seen = new Set<string>();
+  return value.map((entry: Json, n) => {
+    const token = fields(entry, file, `added_tokens[${n}]`);
+    const content = token.string('content');
+    if (content === '' || seen.has(content)) {
+      throw refuse(file, `added_tokens[${n}] is empty or stands twice`, 'a token once', quote(content));
+    }
+    seen.add(content);
+    const special = token.boolean('special', { default: false });
+    return {
+      id: token.integer('id', { min: 0, max: MAX_VOCABULARY - 1 }),
+      content,
+      singleWord: token.boolean('single_word', { default: false }),
+      lstrip: token.boolean('lstrip', { default: false }),
+      rstrip: token.boolean('rstrip', { default: false }),
+      normalized: token.boolean('normalized', { default: !special }),
+      special,
+    };
+  });
+}
+
+function tooMany(file: string, found: number): GlassbertError {
+  return refuse(file, 'the vocabulary is larger than any genuine one', `at most ${MAX_VOCABULARY} tokens`, `${found}`);
+}
+
+function refuse(file: string, summary: string, expected: string, found?: string): GlassbertError {
+  return new GlassbertError('E_TOKENIZER', summary, { file, expected, found });
+}

@@ -1,0 +1,378 @@
+import { describe, expect, it } from 'vitest';
+import { GlassbertError } from '../../src/errors.ts';
+import type { Json, JsonObject } from '../../src/io/json.ts';
+import { createTokenizer, type Encoding, type Tokenizer, type TokenizerParts } from '../../src/text/tokenizer.ts';
+import { RANDOM, tokenizerOf, WORDPIECE } from './corpora.ts';
+
+const TOKENS = '[PAD] [UNK] [CLS] [SEP] [MASK] want ##want ##ed wa un runn ##ing , low ##est a ##a b 北 京 i';
+
+/** A BERT with a vocabulary small enough to follow by eye; any part may be replaced. */
+function small(changes: { [key: string]: Json } = {}, parts: Partial<TokenizerParts> = {}): Tokenizer {
+  return createTokenizer({ tokenizerJson: { ...smallJson(), ...changes }, maxLength: 32, ...parts });
+}
+
+function smallJson(): { [key: string]: Json } {
+  const vocab = Object.fromEntries(TOKENS.split(' ').map((token, id) => [token, id]));
+  return {
+    added_tokens: ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'].map((content, id) => ({ id, content, special: true })),
+    normalizer: {
+      type: 'BertNormalizer',
+      clean_text: true,
+      handle_chinese_chars: true,
+      strip_accents: null,
+      lowercase: true,
+    },
+    pre_tokenizer: { type: 'BertPreTokenizer' },
+    post_processor: { type: 'BertProcessing', cls: ['[CLS]', 2], sep: ['[SEP]', 3] },
+    model: { type: 'WordPiece', unk_token: '[UNK]', vocab },
+  };
+}
+
+const model = (changes: { [key: string]: Json }): JsonObject => ({
+  model: { ...(smallJson().model as JsonObject), ...changes },
+});
+const added = (token: { [key: string]: Json }): JsonObject => ({
+  added_tokens: [...(smallJson().added_tokens as Json[]), token],
+});
+const normalizer = (changes: { [key: string]: Json }): JsonObject => ({
+  normalizer: { ...(smallJson().normalizer as JsonObject), ...changes },
+});
+
+/** Tokens as one string: easier to read, and to fail, than arrays. */
+const shown = ({ tokens }: Encoding) => tokens.join(' ');
+const tokens = (text: string, tokenizer = small()) => shown(tokenizer.encode(text));
+
+function codeOf(action: () => unknown): string {
+  try {
+    action();
+  } catch (error) {
+    return error instanceof GlassbertError ? error.code : String(error);
+  }
+  return 'nothing thrown';
+}
+
+describe('a text', () => {
+  it('becomes the longest pieces the vocabulary has, between [CLS] and [SEP]', () => {
+    const encoding = small().encode('UNwanted,running');
+    expect(shown(encoding)).toBe('[CLS] un ##want ##ed , runn ##ing [SEP]');
+    expect([...encoding.ids]).toEqual([2, 9, 6, 7, 12, 10, 11, 3]);
+    expect([...encoding.typeIds]).toEqual([0, 0, 0, 0, 0, 0, 0, 0]);
+    expect(encoding.truncated).toBe(false);
+  });
+
+  it('that is empty becomes the special tokens alone', () => {
+    expect(tokens('')).toBe('[CLS] [SEP]');
+    expect(tokens(' \n\u200b')).toBe('[CLS] [SEP]');
+  });
+
+  it('has [UNK] for a word the vocabulary cannot spell, however long', () => {
+    expect(tokens('wantx want')).toBe('[CLS] [UNK] want [SEP]');
+    expect(tokens('aaaa')).toBe('[CLS] a ##a ##a ##a [SEP]');
+    expect(tokens('a'.repeat(100), small({}, { maxLength: 200 }))).toHaveLength('[CLS] a [SEP]'.length + 99 * 4);
+    expect(tokens('a'.repeat(101))).toBe('[CLS] [UNK] [SEP]');
+    expect(tokens('a'.repeat(201))).toBe('[CLS] [UNK] [SEP]');
+  });
+
+  it('may count code points, not UTF-16 units, up to the limit of a word', () => {
+    const tokenizer = small(model({ vocab: { '[UNK]': 1, '😀': 20, '##😀': 21 } }));
+    const short = small(model({ max_input_chars_per_word: 2, vocab: { '[UNK]': 1, '😀': 20, '##😀': 21 } }));
+    expect(tokens('😀😀', tokenizer)).toBe('[CLS] 😀 ##😀 [SEP]');
+    expect(tokens('😀😀', short)).toBe('[CLS] 😀 ##😀 [SEP]');
+    expect(tokens('😀😀😀', short)).toBe('[CLS] [UNK] [SEP]');
+  });
+
+  it('with half a surrogate pair is read as if the half were not there', () => {
+    expect(tokens('wa\ud800nt')).toBe('[CLS] want [SEP]');
+  });
+
+  it('may hold words that are properties of every JavaScript object', () => {
+    const vocab = JSON.parse('{"[UNK]": 1, "constructor": 15, "##__proto__": 16, "__proto__": 17, "valueof": 18}');
+    expect(tokens('constructor valueOf toString', small(model({ vocab })))).toBe(
+      '[CLS] constructor valueof [UNK] [SEP]',
+    );
+    // BERT's words hold no underscore; without that rule, one is found too.
+    const whole = small({ ...model({ vocab }), pre_tokenizer: { type: 'WhitespaceSplit' } });
+    expect(tokens('__proto__ constructor__proto__', whole)).toBe('[CLS] __proto__ constructor ##__proto__ [SEP]');
+  });
+
+  it('must be a string', () => {
+    for (const value of [undefined, null, 5, ['a']]) {
+      expect(codeOf(() => small().encode(value as unknown as string))).toBe('E_ARGUMENT');
+    }
+  });
+});
+
+describe('an added token', () => {
+  it('is found as it is written, in whatever stands around it', () => {
+    expect(tokens('a[SEP]a [MASK]b')).toBe('[CLS] a [SEP] a [MASK] b [SEP]');
+    expect(tokens('[sep]')).toBe('[CLS] [UNK] [UNK] [UNK] [SEP]');
+  });
+
+  it('is the longest that stands there', () => {
+    const both = small({
+      added_tokens: ['<a', '<a>b', '<'].map((content, n) => ({ id: 30 + n, content, special: true })),
+    });
+    expect(tokens('<a>b', both)).toBe('[CLS] <a>b [SEP]');
+    expect(tokens('<a>a', both)).toBe('[CLS] <a [UNK] a [SEP]');
+    expect(tokens('<<a', both)).toBe('[CLS] < <a [SEP]');
+    expect(both.vocabSize).toBe(33);
+  });
+
+  it('that is a single word is not found inside another', () => {
+    const single = small(added({ id: 30, content: 'york', single_word: true, normalized: false }));
+    expect([...single.encode('york').ids]).toEqual([2, 30, 3]);
+    expect([...single.encode('(york)').ids]).toEqual([2, 1, 30, 1, 3]);
+    for (const text of ['yorks', 'äyork', 'york_', 'york5']) expect([...single.encode(text).ids]).not.toContain(30);
+  });
+
+  it('takes the white space beside it where it strips', () => {
+    const strip = (sides: { [key: string]: Json }) =>
+      small({ ...added({ id: 30, content: '<x>', normalized: false, ...sides }), normalizer: null });
+    expect(tokens('a <x> b', strip({ lstrip: true, rstrip: true }))).toBe('[CLS] a <x> b [SEP]');
+    // What is stripped shows where another token begins with the blank.
+    const blank = { id: 31, content: ' b', normalized: false };
+    const withBlank = (rstrip: boolean) =>
+      small({ added_tokens: [{ id: 30, content: '<x>', normalized: false, rstrip }, blank], normalizer: null });
+    expect([...withBlank(false).encode('<x> b').ids]).toEqual([2, 30, 31, 3]);
+  });
+
+  it('that is normalized is searched in normalized text', () => {
+    const normalized = small(added({ id: 30, content: 'NEW York', normalized: true }));
+    expect(tokens('a néw yOrk b', normalized)).toBe('[CLS] a NEW York b [SEP]');
+    const raw = small(added({ id: 30, content: 'NEW York', normalized: false }));
+    expect(tokens('a NEW York', raw)).toBe('[CLS] a NEW York [SEP]');
+    expect(tokens('a new york', raw)).toBe('[CLS] a [UNK] [UNK] [SEP]');
+  });
+
+  it('is no piece of a word', () => {
+    const piece = small(added({ id: 30, content: '##x', normalized: false }));
+    expect(tokens('ax', piece)).toBe('[CLS] [UNK] [SEP]');
+  });
+});
+
+describe('a text that is too long', () => {
+  it('loses its last tokens and keeps the closing [SEP]', () => {
+    const encoding = small().encode('a a a a a a', { maxLength: 5 });
+    expect(shown(encoding)).toBe('[CLS] a a a [SEP]');
+    expect(encoding.truncated).toBe(true);
+    expect(small().encode('a a a', { maxLength: 5 }).truncated).toBe(false);
+    expect(small().encode('a '.repeat(100)).ids.length).toBe(32);
+    expect(small().encode('a '.repeat(100), { truncate: false }).ids.length).toBe(102);
+  });
+
+  it('may become the special tokens alone, and nothing less', () => {
+    expect(shown(small().encode('a', { maxLength: 2 }))).toBe('[CLS] [SEP]');
+    for (const maxLength of [1, 0, -1, 2.5, Number.NaN]) {
+      expect(codeOf(() => small().encode('a', { maxLength }))).toBe('E_ARGUMENT');
+      expect(codeOf(() => small({}, { maxLength }))).toBe('E_ARGUMENT');
+    }
+    expect(codeOf(() => small().encode('a', { pair: 'b', maxLength: 2 }))).toBe('E_ARGUMENT');
+  });
+
+  it('is not read to its end', { timeout: 30_000 }, () => {
+    const tokenizer = tokenizerOf('bert-mean-normalize', { maxLength: 256 });
+    const megabytes = (text: string) => text.repeat(10_000_000 / new TextEncoder().encode(text).length);
+    const lengths = Object.entries({
+      'the quick fox ': 256,
+      a: 3,
+      北京: 256,
+      '😀': 3,
+      ' ': 2,
+      '\u0301': 2,
+      '\u0301\u0323': 2,
+      '\u200b': 2,
+      '[': 256,
+      '[CLS]': 256,
+    });
+    for (const [text, length] of lengths) {
+      const long = megabytes(text);
+      const start = performance.now();
+      expect(tokenizer.encode(long).ids.length).toBe(length);
+      expect(performance.now() - start).toBeLessThan(10_000); // measured: 0.01 to 0.4 s
+    }
+  });
+});
+
+describe('a pair', () => {
+  it('is two texts between special tokens, and the second is of type 1', () => {
+    const encoding = small().encode('a', { pair: 'b b' });
+    expect(shown(encoding)).toBe('[CLS] a [SEP] b b [SEP]');
+    expect([...encoding.typeIds]).toEqual([0, 0, 0, 1, 1, 1]);
+    expect(shown(small().encode('', { pair: '' }))).toBe('[CLS] [SEP] [SEP]');
+  });
+
+  it('loses tokens of the longer text until both are of one length', () => {
+    const lengths = (a: number, b: number, room: number) => {
+      const { tokens } = small().encode('a '.repeat(a), { pair: 'b '.repeat(b), maxLength: room + 3 });
+      return [tokens.filter(token => token === 'a').length, tokens.filter(token => token === 'b').length];
+    };
+    expect(lengths(2, 9, 6)).toEqual([2, 4]);
+    expect(lengths(9, 2, 6)).toEqual([4, 2]);
+    expect(lengths(9, 9, 6)).toEqual([3, 3]);
+    expect(lengths(9, 9, 7)).toEqual([3, 4]);
+    expect(lengths(9, 8, 7)).toEqual([4, 3]);
+    expect(lengths(3, 3, 6)).toEqual([3, 3]);
+    expect(lengths(9, 9, 0)).toEqual([0, 0]);
+  });
+
+  it('of a RobertaProcessing has two separators between, and type 0 throughout', () => {
+    const roberta = small({ post_processor: { type: 'RobertaProcessing', cls: ['[CLS]', 2], sep: ['[SEP]', 3] } });
+    const encoding = roberta.encode('a', { pair: 'b' });
+    expect(shown(encoding)).toBe('[CLS] a [SEP] [SEP] b [SEP]');
+    expect(new Set(encoding.typeIds)).toEqual(new Set([0]));
+  });
+
+  it('follows a template', () => {
+    const special = (id: string, type_id: number) => ({ SpecialToken: { id, type_id } });
+    const template = {
+      type: 'TemplateProcessing',
+      single: [{ Sequence: { id: 'A', type_id: 0 } }, special('[SEP]', 0)],
+      pair: [{ Sequence: { id: 'B', type_id: 1 } }, special('[SEP]', 1), { Sequence: { id: 'A', type_id: 0 } }],
+      special_tokens: { '[SEP]': { id: '[SEP]', ids: [3], tokens: ['[SEP]'] } },
+    };
+    const tokenizer = small({ post_processor: { type: 'Sequence', processors: [{ type: 'ByteLevel' }, template] } });
+    expect(tokens('a', tokenizer)).toBe('a [SEP]');
+    expect(shown(tokenizer.encode('a', { pair: 'b' }))).toBe('b [SEP] a');
+  });
+});
+
+describe('the files decide', () => {
+  it('tokenizer_config.json over tokenizer.json, for BERT classes, and the notes say so', () => {
+    const config = (tokenizer_class: string) => ({ tokenizerConfig: { tokenizer_class, do_lower_case: false } });
+    const bert = small({}, config('BertTokenizer'));
+    expect(tokens('A', bert)).toBe('[CLS] [UNK] [SEP]');
+    expect(bert.notes).toEqual([
+      'tokenizer_config.json: "do_lower_case": false overrides "lowercase": true of the normalizer in tokenizer.json, as BertTokenizer does.',
+    ]);
+    const other = small({}, config('TokenizersBackend'));
+    expect(tokens('A', other)).toBe('[CLS] a [SEP]');
+    expect(other.notes).toEqual([]);
+  });
+
+  it('do_lower_case of sentence_bert_config.json over a cased tokenizer', () => {
+    const cased = normalizer({ lowercase: false });
+    expect(tokens('LOWest', small(cased))).toBe('[CLS] [UNK] [SEP]');
+    expect(tokens('LOWest', small(cased, { doLowerCase: true }))).toBe('[CLS] low ##est [SEP]');
+  });
+
+  it('a Lowercase before the BertNormalizer is the same as do_lower_case', () => {
+    const sequence = {
+      type: 'Sequence',
+      normalizers: [{ type: 'Lowercase' }, normalizer({ lowercase: false }).normalizer ?? null],
+    };
+    expect(tokens('LOWest', small({ normalizer: sequence }))).toBe('[CLS] low ##est [SEP]');
+  });
+
+  it('vocab.txt alone is BERT with its defaults', () => {
+    const vocab = `${TOKENS.split(' ').join('\r\n')}\r\n`;
+    const tokenizer = createTokenizer({ vocab, maxLength: 32 });
+    expect([...tokenizer.encode('UNwanted,running[MASK]').ids]).toEqual([2, 9, 6, 7, 12, 10, 11, 4, 3]);
+    expect(tokenizer.vocabSize).toBe(21);
+    expect(tokenizer.notes).toHaveLength(1);
+    const cased = createTokenizer({ vocab, tokenizerConfig: { do_lower_case: false }, maxLength: 32 });
+    expect(tokens('A', cased)).toBe('[CLS] [UNK] [SEP]');
+  });
+
+  it('vocab.txt without its special tokens is refused, unless they have other names', () => {
+    const create = (tokenizerConfig: JsonObject) => () =>
+      createTokenizer({ vocab: '<p>\n<u>\n<c>\n<s>\n[MASK]\na', tokenizerConfig, maxLength: 8 });
+    expect(codeOf(create({}))).toBe('E_TOKENIZER');
+    const names = { pad_token: '<p>', unk_token: '<u>', cls_token: { content: '<c>' }, sep_token: '<s>' };
+    expect([...create(names)().encode('a b').ids]).toEqual([2, 5, 1, 3]);
+  });
+});
+
+describe('what is refused', () => {
+  it.each<[string, JsonObject, string]>([
+    ['two tokens with one id', model({ vocab: { '[UNK]': 1, a: 1 } }), 'E_TOKENIZER'],
+    ['a negative id', model({ vocab: { '[UNK]': -1 } }), 'E_TOKENIZER'],
+    ['an id that is no integer', model({ vocab: { '[UNK]': 1.5 } }), 'E_TOKENIZER'],
+    ['an id of billions', model({ vocab: { '[UNK]': 4e9 } }), 'E_TOKENIZER'],
+    ['an empty vocabulary', { ...model({ vocab: {} }), added_tokens: [] }, 'E_TOKENIZER'],
+    ['a token of a megabyte', model({ vocab: { '[UNK]': 1, ['a'.repeat(1e6)]: 9 } }), 'E_TOKENIZER'],
+    ['an unknown token that is not in the vocabulary', model({ unk_token: '<unk>' }), 'E_TOKENIZER'],
+    ['a word limit of 0', model({ max_input_chars_per_word: 0 }), 'E_TOKENIZER'],
+    ['a word limit of millions', model({ max_input_chars_per_word: 1e6 }), 'E_TOKENIZER'],
+    ['an added token with another id than in the vocabulary', added({ id: 30, content: 'low' }), 'E_TOKENIZER'],
+    ['an added token with the id of another', added({ id: 15, content: 'new' }), 'E_TOKENIZER'],
+    ['an added token that stands twice', added({ id: 2, content: '[CLS]' }), 'E_TOKENIZER'],
+    ['an added token without text', added({ id: 30, content: '' }), 'E_TOKENIZER'],
+    [
+      'too many added tokens',
+      { added_tokens: Array.from({ length: 10_001 }, (_, id) => ({ id, content: `<${id}>` })) },
+      'E_TOKENIZER',
+    ],
+    [
+      'a special token beyond the vocabulary',
+      { post_processor: { type: 'BertProcessing', cls: ['x', 99], sep: ['[SEP]', 3] } },
+      'E_TOKENIZER',
+    ],
+    ['a post_processor nobody knows', { post_processor: { type: 'Surprise' } }, 'E_TOKENIZER'],
+    ['a model nobody knows', model({ type: 'WordLevel' }), 'E_TOKENIZER'],
+    ['a normalizer nobody knows', { normalizer: { type: 'Surprise' } }, 'E_TOKENIZER'],
+    ['a model that is missing', { model: null }, 'E_CONFIG'],
+    ['a vocabulary that is missing', model({ vocab: null }), 'E_CONFIG'],
+  ])('%s', (_, changes, code) => {
+    expect(codeOf(() => small(changes as { [key: string]: Json }))).toBe(code);
+  });
+
+  it('a vocab.txt with a token twice, or none at all', () => {
+    const message = 'vocab.txt: the token "a" stands twice: expected every token once, found it in lines 1 and 3';
+    expect(() => createTokenizer({ vocab: 'a\nb\na', maxLength: 8 })).toThrow(message);
+    expect(codeOf(() => createTokenizer({ maxLength: 8 }))).toBe('E_TOKENIZER');
+  });
+});
+
+describe('for any text', () => {
+  /** Mulberry32: the same texts in every run. */
+  function random(seed: number): () => number {
+    return () => {
+      seed = (seed + 0x6d2b79f5) | 0;
+      let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
+      t ^= t + Math.imul(t ^ (t >>> 7), 61 | t);
+      return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+    };
+  }
+
+  const next = random(20261123);
+  const pick = (from: readonly string[]) => from[Math.floor(next() * from.length)] as string;
+  const parts = [...RANDOM.texts, ' ', '\t', '[SEP]', '[MASK]', '</s>', '北', '\u0301', '\ud800', '\udc00', '。'];
+  const anyUnit = () => String.fromCharCode(Math.floor(next() * 0x10000));
+  const texts = Array.from({ length: 300 }, () =>
+    Array.from({ length: Math.floor(next() * 40) }, () => (next() < 0.2 ? anyUnit() : pick(parts))).join(''),
+  );
+
+  it.each(WORDPIECE)('ids are below the size of the vocabulary, and no more than allowed, by %s', name => {
+    const tokenizer = tokenizerOf(name, { maxLength: 24 });
+    for (const text of texts) {
+      const { ids, typeIds, tokens } = tokenizer.encode(text);
+      expect(ids.length).toBeLessThanOrEqual(24);
+      expect([typeIds.length, tokens.length]).toEqual([ids.length, ids.length]);
+      expect(ids.every(id => id >= 0 && id < tokenizer.vocabSize)).toBe(true);
+    }
+  });
+
+  it.each(WORDPIECE)('a truncated encoding is the beginning of the whole, and the closing token, by %s', name => {
+    const tokenizer = tokenizerOf(name, { maxLength: 24 });
+    for (const text of texts) {
+      const whole = [...tokenizer.encode(text, { truncate: false }).ids];
+      const { ids, truncated } = tokenizer.encode(text);
+      expect(truncated).toBe(whole.length > 24);
+      expect([...ids]).toEqual(whole.length > 24 ? [...whole.slice(0, 23), whole.at(-1)] : whole);
+    }
+  });
+
+  it('reading it by chunks changes nothing', { timeout: 20_000 }, () => {
+    // An added token that is normalized makes the tokenizer read a text at once.
+    const json = smallJson();
+    const whole = small({
+      added_tokens: [...(json.added_tokens as Json[]), { id: 30, content: 'qqqqq', normalized: true }],
+    });
+    for (let n = 0; n < 20; n++) {
+      const long = Array.from({ length: 60 }, () => pick(texts)).join(pick(['', ' ', 'a', '北']));
+      const [a, b] = [small(), whole].map(tokenizer => tokenizer.encode(long, { truncate: false }).ids.join());
+      expect(long.length).toBeGreaterThan(2 * 4096);
+      expect(a === b).toBe(true);
+    }
+  });
+});
