@@ -1,0 +1,78 @@
+/**
+ * config.json of a BERT, with the names it has there. Only what the forward pass needs is kept; what would change the
+ * forward pass and is not supported is refused by name.
+ *
+ * Defaults: those of BertConfig in transformers, for the files of 2019 that leave fields out.
+ */
+import { GlassbertError } from '../errors.ts';
+import type { Fields } from '../io/json-fields.ts';
+import { ACTIVATIONS } from '../tensor/activations.ts';
+
+export interface BertConfig {
+  readonly model_type: 'bert' | 'dpr';
+  /** The class that saved it, such as BertModel or DPRContextEncoder; '' where the file does not say. */
+  readonly architecture: string;
+  readonly vocab_size: number; // V
+  readonly hidden_size: number; // D
+  readonly num_hidden_layers: number; // L
+  readonly num_attention_heads: number; // H
+  readonly intermediate_size: number; // F
+  readonly hidden_act: string;
+  readonly layer_norm_eps: number;
+  readonly max_position_embeddings: number;
+  readonly type_vocab_size: number;
+  /** DPR only: the width of its projection, 0 for none. */
+  readonly projection_dim: number;
+}
+
+/** @throws E_ARCHITECTURE, E_CONFIG */
+export function parseBertConfig(config: Fields): BertConfig {
+  const architectures = config.array('architectures', { default: [] });
+  const architecture = typeof architectures[0] === 'string' ? architectures[0] : '';
+  const model_type = config.string('model_type', { default: 'bert' });
+  if (model_type !== 'bert' && model_type !== 'dpr') {
+    throw new GlassbertError('E_ARCHITECTURE', `models of type "${model_type}" are not supported`, {
+      file: config.file,
+      expected: '"bert" or "dpr"',
+      found: architecture === '' ? `"${model_type}"` : `"${model_type}" (${architecture})`,
+    });
+  }
+  if (architecture === 'DPRReader') {
+    throw new GlassbertError('E_ARCHITECTURE', 'a DPR reader gives no embeddings', {
+      file: config.file,
+      expected: 'DPRQuestionEncoder or DPRContextEncoder',
+      found: architecture,
+    });
+  }
+  for (const key of ['is_decoder', 'add_cross_attention']) {
+    if (config.boolean(key, { default: false })) {
+      throw new GlassbertError('E_ARCHITECTURE', `"${key}": true is not supported: this is a decoder`, {
+        file: config.file,
+      });
+    }
+  }
+  config.string('position_embedding_type', { oneOf: ['absolute'], default: 'absolute' });
+
+  const hidden_size = config.integer('hidden_size', { min: 1, max: 16384 });
+  const num_attention_heads = config.integer('num_attention_heads', { min: 1, max: 256 });
+  if (hidden_size % num_attention_heads !== 0) {
+    throw new GlassbertError('E_CONFIG', '"hidden_size" is not a multiple of "num_attention_heads"', {
+      file: config.file,
+      found: `${hidden_size} and ${num_attention_heads}`,
+    });
+  }
+  return {
+    model_type,
+    architecture,
+    vocab_size: config.integer('vocab_size', { min: 1, max: 2_000_000 }),
+    hidden_size,
+    num_hidden_layers: config.integer('num_hidden_layers', { min: 0, max: 512 }),
+    num_attention_heads,
+    intermediate_size: config.integer('intermediate_size', { min: 1, max: 65536 }),
+    hidden_act: config.string('hidden_act', { oneOf: [...ACTIVATIONS.keys()], default: 'gelu' }),
+    layer_norm_eps: config.number('layer_norm_eps', { min: 0, max: 1, exclusive: true, default: 1e-12 }),
+    max_position_embeddings: config.integer('max_position_embeddings', { min: 1, max: 1_048_576 }),
+    type_vocab_size: config.integer('type_vocab_size', { min: 1, max: 16, default: 2 }),
+    projection_dim: config.integer('projection_dim', { min: 0, max: 16384, default: 0 }),
+  };
+}

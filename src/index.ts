@@ -1,0 +1,15 @@
+/**
+ * glassbert: a sentence-embedding engine in which nothing is hidden.
+ *
+ * Read in this order: sentence-encoder.ts (the pipeline), bert/bert.ts (the forward pass), tensor/layer-norm.ts (what a
+ * kernel looks like), pooling/pooling.ts, text/bert-normalizer.ts, io/safetensors.ts, load-model.ts and settings.ts.
+ */
+export type { Observe } from './bert/bert.ts';
+export { ERROR_CODES, type ErrorCode, GlassbertError } from './errors.ts';
+export { formatSource, type LoadReport, type Setting, type Source, type Warning } from './io/load-report.ts';
+export type { LoadOptions } from './load-model.ts';
+export { POOLING_MODES, type PoolingMode } from './pooling/pooling.ts';
+export { type SimilarityName, similarity } from './pooling/similarity.ts';
+export { DEFAULT_MODEL, type EncodeOptions, type Input, SentenceEncoder } from './sentence-encoder.ts';
+export { type Floats, rowOf, type Tensor, view } from './tensor/tensor.ts';
+export type { Encoding } from './text/tokenizer.ts';

@@ -1,0 +1,237 @@
+/**
+ * From a directory to a model that is ready to run: every file is described, every setting decided, every tensor checked
+ * and read. After this, kernels trust what they are given.
+ */
+import { type BertConfig, parseBertConfig } from './bert/config.ts';
+import { type BertWeights, isKnownUnused, type LoadedBert, loadBert } from './bert/weights.ts';
+import { GlassbertError } from './errors.ts';
+import type { LoadReport, ModuleReport, Warning, WeightsReport } from './io/load-report.ts';
+import { describeDirectory, type ModelDirectory, type ModuleEntry } from './io/model-directory.ts';
+import { openWeights, type Weights } from './io/weights.ts';
+import {
+  dropoutModule,
+  linearModule,
+  loadDense,
+  loadLayerNorm,
+  normalizeModule,
+  type VectorModule,
+} from './pooling/modules.ts';
+import type { PoolingMode } from './pooling/pooling.ts';
+import { decideSettings, type Settings } from './settings.ts';
+import { type Kernels, oracleKernels, referenceKernels } from './tensor/kernels.ts';
+import { sizeOf } from './tensor/tensor.ts';
+import { createTokenizer, type Tokenizer } from './text/tokenizer.ts';
+
+export interface LoadOptions {
+  /**
+   * Who computes: `reference`, plain TypeScript over Float32Array with f64 accumulation; `oracle`, the same code over
+   * Float64Array; `auto` (default), the fastest exact kernels that this machine runs.
+   */
+  readonly kernels?: 'auto' | 'reference' | 'oracle';
+  /** Overrides the pooling that the model's files state. */
+  readonly pooling?: PoolingMode | readonly PoolingMode[];
+  /** Overrides the longest input, in tokens, special ones included. */
+  readonly maxSeqLength?: number;
+  /** Receives each warning; by default they go to process.emitWarning. All stand in `report.warnings` too. */
+  readonly onWarning?: (warning: Warning) => void;
+}
+
+export interface LoadedModel {
+  readonly kernels: Kernels;
+  readonly tokenizer: Tokenizer;
+  readonly config: BertConfig;
+  readonly weights: BertWeights;
+  readonly settings: Settings;
+  /** What follows the pooling. */
+  readonly modules: readonly VectorModule[];
+  readonly report: LoadReport;
+}
+
+const KERNELS: Readonly<Record<string, Kernels>> = {
+  auto: referenceKernels,
+  reference: referenceKernels,
+  oracle: oracleKernels,
+};
+
+/** @throws GlassbertError, whatever is wrong with the directory or the options */
+export async function loadModel(directory: string, options: LoadOptions): Promise<LoadedModel> {
+  const kernels = chooseKernels(options.kernels ?? 'auto');
+  const warnings: Warning[] = [];
+  const warn = (warning: Warning): void => {
+    warnings.push(warning);
+  };
+
+  const described = await describeDirectory(directory);
+  const config = parseBertConfig(described.transformer.config);
+  const settings = decideSettings(described, config, options, warn);
+  const tokenizer = loadTokenizer(described, config, settings);
+  const bert = await loadEncoder(described, config, kernels, warn);
+  const modules = await loadModules(described, config, kernels, settings, bert);
+  if (described.transformer.config.has('auto_map')) {
+    warn({ code: 'W_CODE_IGNORED', message: 'config.json names code that comes with the model. It is not run.' });
+  }
+  for (const warning of warnings) (options.onWarning ?? emitWarning)(warning);
+
+  return {
+    kernels,
+    tokenizer,
+    config,
+    weights: bert.weights,
+    settings,
+    modules: modules.map(({ module }) => module),
+    report: {
+      directory,
+      layout: described.modules.length > 0 ? 'Sentence Transformers' : 'Hugging Face, without modules.json',
+      architecture: architectureOf(config),
+      kernels: kernels.name,
+      modules: [
+        reportModule(described.modules[0], architectureOf(config)),
+        reportModule(described.modules[1], `Pooling ${settings.pooling.value.join(' + ')}`),
+        ...modules.map(({ entry, module }) => reportModule(entry, module.summary)),
+      ],
+      settings,
+      tokenizer: { kind: tokenizer.kind, vocabSize: tokenizer.vocabSize, notes: tokenizer.notes },
+      weights: [bert.report, ...modules.flatMap(({ report }) => report ?? [])],
+      dimension: modules.at(-1)?.module.outFeatures ?? settings.pooling.value.length * config.hidden_size,
+      savedBy: savedBy(described),
+      files: described.files.opened,
+      warnings,
+    },
+  };
+}
+
+function chooseKernels(name: string): Kernels {
+  if (Object.hasOwn(KERNELS, name)) return KERNELS[name];
+  throw new GlassbertError('E_ARGUMENT', 'there are no kernels of this name', {
+    expected: Object.keys(KERNELS).join(', '),
+    found: name,
+  });
+}
+
+/** The tokenizer, which must not give an id that the embedding table has no row for. */
+function loadTokenizer({ transformer }: ModelDirectory, config: BertConfig, settings: Settings): Tokenizer {
+  const { tokenizer: source, tokenizerConfig } = transformer;
+  const tokenizer = createTokenizer({
+    ...('json' in source ? { tokenizerJson: source.json } : { vocab: source.vocab }),
+    tokenizerConfig,
+    doLowerCase: settings.doLowerCase.value,
+    maxLength: settings.maxSeqLength.value,
+    file: source.file,
+  });
+  if (tokenizer.vocabSize <= config.vocab_size) return tokenizer;
+  throw new GlassbertError('E_TOKENIZER', 'the tokenizer has ids that the embedding table has no row for', {
+    file: source.file,
+    expected: `ids below ${config.vocab_size}, the "vocab_size" of config.json`,
+    found: `an id of ${tokenizer.vocabSize - 1}`,
+    hint: 'The tokenizer and the weights are of different models.',
+  });
+}
+
+type Encoder = LoadedBert & { readonly report: WeightsReport };
+
+async function loadEncoder(
+  described: ModelDirectory,
+  config: BertConfig,
+  kernels: Kernels,
+  warn: (warning: Warning) => void,
+): Promise<Encoder> {
+  const encoder = await withWeights(described, described.transformer.path, async weights => {
+    const bert = await loadBert(weights, config, length => kernels.floats(length));
+    return { ...bert, report: reportWeights(weights, bert.prefix, bert.unused) };
+  });
+  const strange = encoder.unused.filter(name => !isKnownUnused(name));
+  if (strange.length > 0) {
+    const listed = strange.slice(0, 5).join(', ') + (strange.length > 5 ? ', ...' : '');
+    warn({
+      code: 'W_TENSORS_UNUSED',
+      message: `${strange.length} tensors of the weights are not part of this architecture and are not used: ${listed}`,
+    });
+  }
+  return encoder;
+}
+
+interface LoadedModule {
+  readonly entry: ModuleEntry | undefined;
+  readonly module: VectorModule;
+  /** Where it has weights. */
+  readonly report?: WeightsReport;
+}
+
+/** The modules after the pooling, each fitted to the width of the one before. */
+async function loadModules(
+  described: ModelDirectory,
+  config: BertConfig,
+  kernels: Kernels,
+  settings: Settings,
+  bert: LoadedBert,
+): Promise<LoadedModule[]> {
+  const modes = settings.pooling.value;
+  const modules: LoadedModule[] = [];
+  // DPR projects its first token; a pooling that takes another vector is not what the projection was trained for.
+  if (bert.weights.encode_proj !== null && modes.length === 1 && modes[0] === 'cls') {
+    modules.push({ entry: undefined, module: linearModule(kernels, bert.weights.encode_proj, 'encode_proj of DPR') });
+  }
+  for (const entry of described.modules.slice(2)) {
+    const D = modules.at(-1)?.module.outFeatures ?? modes.length * config.hidden_size;
+    switch (entry.kind) {
+      case 'Normalize':
+        modules.push({ entry, module: normalizeModule(D) });
+        break;
+      case 'Dropout':
+        modules.push({ entry, module: dropoutModule(D) });
+        break;
+      default: {
+        const load = entry.kind === 'Dense' ? loadDense : loadLayerNorm;
+        modules.push(
+          await withWeights(described, entry.path, async weights => {
+            const module = await load(kernels, entry.config, weights, D);
+            return { entry, module, report: reportWeights(weights, '', module.unused) };
+          }),
+        );
+      }
+    }
+  }
+  return modules;
+}
+
+async function withWeights<Result>(
+  { files }: ModelDirectory,
+  path: string,
+  use: (weights: Weights) => Promise<Result>,
+): Promise<Result> {
+  const weights = await openWeights(files, path);
+  try {
+    return await use(weights);
+  } finally {
+    await weights.close();
+  }
+}
+
+function reportWeights({ files, tensors }: Weights, prefix: string, unused: readonly string[]): WeightsReport {
+  const dtypes: Record<string, number> = {};
+  let parameters = 0;
+  for (const { dtype, shape } of tensors.values()) {
+    dtypes[dtype] = (dtypes[dtype] ?? 0) + 1;
+    parameters += sizeOf(shape);
+  }
+  return { files, prefix, tensors: tensors.size, parameters, dtypes, unused };
+}
+
+function reportModule(entry: ModuleEntry | undefined, summary: string): ModuleReport {
+  return { type: entry?.type ?? '(not in a file)', path: entry?.path ?? '', summary };
+}
+
+function architectureOf(config: BertConfig): string {
+  const { num_hidden_layers: L, hidden_size: D, num_attention_heads: H, intermediate_size: F } = config;
+  return `${config.architecture || 'BertModel'}, L ${L}, D ${D}, H ${H}, F ${F}, ${config.hidden_act}`;
+}
+
+/** The version of sentence-transformers in config_sentence_transformers.json. */
+function savedBy({ sentenceTransformers: file }: ModelDirectory): string | null {
+  const version = file.has('__version__') ? file.object('__version__').raw('sentence_transformers') : undefined;
+  return typeof version === 'string' ? version : null;
+}
+
+function emitWarning({ code, message }: Warning): void {
+  process.emitWarning(message, { type: 'GlassbertWarning', code });
+}

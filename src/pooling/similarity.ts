@@ -1,0 +1,61 @@
+/**
+ * How similar vectors are, each of one matrix to each of another. Larger is more similar: distances are negative.
+ *
+ * Reference: util/similarity.py of sentence-transformers 6.0.1. Sums run in f64 in column order, rounded once. The Euclidean
+ * distance is the root of the sum of squared differences; torch.cdist takes a shortcut for more than 25 rows that leaves
+ * some 1e-4 between equal vectors.
+ */
+import { GlassbertError } from '../errors.ts';
+import { type Floats, formatShape, type Tensor, zerosLike } from '../tensor/tensor.ts';
+
+export const SIMILARITY_NAMES = ['cosine', 'dot', 'euclidean', 'manhattan'] as const;
+
+export type SimilarityName = (typeof SIMILARITY_NAMES)[number];
+
+/** Similarity of a[aRow .. + D] and b[bRow .. + D]. */
+type Compare = (a: Floats, aRow: number, b: Floats, bRow: number, D: number) => number;
+
+const dot: Compare = (a, aRow, b, bRow, D) => {
+  let sum = 0;
+  for (let d = 0; d < D; d++) sum += a[aRow + d] * b[bRow + d];
+  return sum;
+};
+
+const length = (a: Floats, aRow: number, D: number): number => Math.max(Math.sqrt(dot(a, aRow, a, aRow, D)), 1e-12);
+
+const COMPARE: Readonly<Record<SimilarityName, Compare>> = {
+  dot,
+  cosine: (a, aRow, b, bRow, D) => dot(a, aRow, b, bRow, D) / (length(a, aRow, D) * length(b, bRow, D)),
+  euclidean(a, aRow, b, bRow, D) {
+    let sum = 0;
+    for (let d = 0; d < D; d++) sum += (a[aRow + d] - b[bRow + d]) ** 2;
+    return -Math.sqrt(sum);
+  },
+  manhattan(a, aRow, b, bRow, D) {
+    let sum = 0;
+    for (let d = 0; d < D; d++) sum += Math.abs(a[aRow + d] - b[bRow + d]);
+    return -sum;
+  },
+};
+
+/**
+ * @param a - [A, D], or one vector [D]
+ * @param b - [B, D], or one vector [D]
+ * @returns [A, B]
+ * @throws E_ARGUMENT when the widths differ
+ */
+export function similarity(name: SimilarityName, a: Tensor, b: Tensor): Tensor {
+  const [A, D] = a.shape.length === 1 ? [1, a.shape[0]] : a.shape;
+  const [B, otherD] = b.shape.length === 1 ? [1, b.shape[0]] : b.shape;
+  if (D !== otherD) {
+    throw new GlassbertError('E_ARGUMENT', 'vectors of different widths cannot be compared', {
+      expected: `[..., ${D}]`,
+      found: formatShape(b.shape),
+    });
+  }
+  const data = zerosLike(a.data, A * B);
+  for (let i = 0; i < A; i++) {
+    for (let j = 0; j < B; j++) data[i * B + j] = COMPARE[name](a.data, i * D, b.data, j * D, D);
+  }
+  return { data, shape: [A, B] };
+}

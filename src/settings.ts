@@ -1,0 +1,136 @@
+/**
+ * The settings of a model, each with what decided it. A directory states some of them in several files, which often
+ * disagree; the order of rank is that of sentence-transformers 6, with the caller's options before it.
+ */
+import { relative } from 'node:path';
+import type { BertConfig } from './bert/config.ts';
+import { GlassbertError } from './errors.ts';
+import { type Fields, fields } from './io/json-fields.ts';
+import { decide, type LoadReport, type Setting, type Source, type Warning } from './io/load-report.ts';
+import type { ModelDirectory } from './io/model-directory.ts';
+import { isPoolingMode, POOLING_MODES, type PoolingMode, parsePoolingConfig } from './pooling/pooling.ts';
+import { SIMILARITY_NAMES, type SimilarityName } from './pooling/similarity.ts';
+import { decideMaxLength } from './text/max-length.ts';
+
+export interface SettingOptions {
+  readonly pooling?: PoolingMode | readonly PoolingMode[] | undefined;
+  readonly maxSeqLength?: number | undefined;
+}
+
+export interface Settings extends Record<keyof LoadReport['settings'], Setting> {
+  readonly maxSeqLength: Setting<number>;
+  readonly doLowerCase: Setting<boolean>;
+  readonly pooling: Setting<readonly PoolingMode[]>;
+  readonly includePrompt: Setting<boolean>;
+  readonly prompts: Setting<Readonly<Record<string, string>>>;
+  readonly defaultPromptName: Setting<string | null>;
+  readonly similarityFnName: Setting<SimilarityName>;
+  readonly truncateDim: Setting<number | null>;
+}
+
+/**
+ * @param warn - receives what the caller should know
+ * @throws E_CONFIG, E_MODULE, E_ARGUMENT
+ */
+export function decideSettings(
+  directory: ModelDirectory,
+  config: BertConfig,
+  options: SettingOptions,
+  warn: (warning: Warning) => void,
+): Settings {
+  const { sentenceTransformers: saved, transformer, modules } = directory;
+  const at = (file: Fields, key: string): Source => ({ file: relative(directory.files.directory, file.file), key });
+
+  /** A setting that one file alone can state. */
+  const single = <Value>(file: Fields, key: string, read: () => Value, fallback: Value): Setting<Value> =>
+    decide([{ value: file.has(key) ? read() : undefined, from: at(file, key) }], {
+      value: fallback,
+      from: { default: 'no file states it' },
+    });
+
+  const prompts = single(saved, 'prompts', () => readPrompts(saved), { query: '', document: '' });
+  const pooling = modules[1]?.config ?? fields({}, directory.files.pathOf('1_Pooling/config.json'));
+  return {
+    maxSeqLength: decideMaxLength(directory, options.maxSeqLength, warn),
+    doLowerCase: single(
+      transformer.sentenceConfig,
+      'do_lower_case',
+      () => transformer.sentenceConfig.boolean('do_lower_case'),
+      false,
+    ),
+    pooling: decidePooling(directory, config, options, at, warn),
+    includePrompt: single(pooling, 'include_prompt', () => pooling.boolean('include_prompt'), true),
+    prompts,
+    defaultPromptName: single(
+      saved,
+      'default_prompt_name',
+      () => saved.string('default_prompt_name', { oneOf: Object.keys(prompts.value) }),
+      null,
+    ),
+    similarityFnName: single(
+      saved,
+      'similarity_fn_name',
+      () => saved.string('similarity_fn_name', { oneOf: SIMILARITY_NAMES }) as SimilarityName,
+      'cosine',
+    ),
+    truncateDim: single(saved, 'truncate_dim', () => saved.integer('truncate_dim', { min: 1, max: 65536 }), null),
+  };
+}
+
+/** Since sentence-transformers 5.0 there are always a query and a document prompt, if only empty ones. */
+function readPrompts(saved: Fields): Readonly<Record<string, string>> {
+  const file = saved.object('prompts');
+  const prompts: Record<string, string> = Object.assign(Object.create(null), { query: '', document: '' });
+  for (const name of file.keys) prompts[name] = file.string(name, { default: '' });
+  return prompts;
+}
+
+function decidePooling(
+  { modules, files }: ModelDirectory,
+  config: BertConfig,
+  options: SettingOptions,
+  at: (file: Fields, key: string) => Source,
+  warn: (warning: Warning) => void,
+): Setting<readonly PoolingMode[]> {
+  const chosen = options.pooling === undefined ? undefined : [options.pooling].flat();
+  if (chosen !== undefined && (chosen.length === 0 || !chosen.every(isPoolingMode))) {
+    throw new GlassbertError('E_ARGUMENT', 'pooling has an unknown value', {
+      expected: POOLING_MODES.join(', '),
+      found: `${options.pooling}`,
+    });
+  }
+  const byOption = { value: chosen, from: { option: 'pooling' } };
+  const byDefault = { value: ['mean'] as const, from: { default: 'there is no modules.json' } };
+  const entry = modules[1];
+  if (entry === undefined) {
+    if (chosen === undefined) warn(bareDirectory(files.directory, config));
+    return decide<readonly PoolingMode[]>([byOption], byDefault);
+  }
+
+  const saved = parsePoolingConfig(entry.config);
+  if (saved.dimension !== null && saved.dimension !== config.hidden_size) {
+    throw new GlassbertError('E_MODULE', 'the pooling is for token vectors of another width', {
+      file: entry.config.file,
+      expected: `${config.hidden_size}, the "hidden_size" of the transformer`,
+      found: `${saved.dimension}`,
+    });
+  }
+  return decide<readonly PoolingMode[]>(
+    [byOption, { value: saved.modes, from: at(entry.config, saved.key) }],
+    byDefault,
+  );
+}
+
+/** In the words of the reference library, then what they mean. */
+function bareDirectory(directory: string, config: BertConfig): Warning {
+  const dpr =
+    ' DPR itself takes the first token: load with pooling "cls", which is what it computes, or use the converted model ' +
+    '(published as sentence-transformers/facebook-dpr-*).';
+  return {
+    code: 'W_BARE_DIRECTORY',
+    message:
+      `No sentence-transformers model found with name ${directory}. Creating a new one with mean pooling. ` +
+      'If the model was trained with another pooling, its vectors are wrong and nothing else will show it: copy modules.json ' +
+      `and 1_Pooling from where the model was published, or state the pooling.${config.model_type === 'dpr' ? dpr : ''}`,
+  };
+}
