@@ -8,6 +8,7 @@ export const ERROR_CODES = {
   // What the caller passed
   E_ARGUMENT: 'An argument of a call has the wrong type or value.',
   E_INPUT: 'An input file or one of its lines cannot be read as text to embed.',
+  E_OUTPUT: 'An output file cannot be written.',
   E_PROMPT_UNKNOWN: 'A prompt name is not among the prompts of the model.',
   // The directory
   E_DIRECTORY_MISSING: 'The model directory does not exist.',

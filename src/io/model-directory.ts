@@ -73,7 +73,7 @@ export async function describeDirectory(directory: string): Promise<ModelDirecto
   return {
     files,
     modules,
-    transformer: await readTransformer(files, path),
+    transformer: await readTransformer(files, path, modules[0]?.config),
     sentenceTransformers: await readFields(files, 'config_sentence_transformers.json'),
   };
 }
@@ -82,7 +82,7 @@ export async function describeDirectory(directory: string): Promise<ModelDirecto
 export async function describeTransformer(directory: string): Promise<Pick<ModelDirectory, 'files' | 'transformer'>> {
   const files = await openModelFiles(directory);
   const modules = (await files.has('modules.json')) ? await readModules(files) : [];
-  return { files, transformer: await readTransformer(files, modules[0]?.path ?? '') };
+  return { files, transformer: await readTransformer(files, modules[0]?.path ?? '', modules[0]?.config) };
 }
 
 async function readModules(files: ModelFiles): Promise<ModuleEntry[]> {
@@ -139,7 +139,7 @@ function kindOf(type: string, file: string): ModuleKind {
   });
 }
 
-async function readTransformer(files: ModelFiles, path: string): Promise<TransformerFiles> {
+async function readTransformer(files: ModelFiles, path: string, config?: Fields): Promise<TransformerFiles> {
   const at = (name: string): string => join(path, name);
   let sentenceConfig = at(SENTENCE_CONFIGS[0]);
   for (const name of SENTENCE_CONFIGS) {
@@ -149,7 +149,7 @@ async function readTransformer(files: ModelFiles, path: string): Promise<Transfo
   }
   return {
     path,
-    config: await readFields(files, at('config.json')),
+    config: config ?? (await readFields(files, at('config.json'))),
     sentenceConfig: await readFields(files, sentenceConfig),
     ...(await readTokenizer(files, path)),
   };

@@ -1,0 +1,130 @@
+/** `glassbert inspect`: the load report, to be read. */
+import { styleText } from 'node:util';
+import type { Command } from 'commander';
+import { GlassbertError } from '../errors.ts';
+import { formatSource, type LoadReport, type Setting, type WeightsReport } from '../io/load-report.ts';
+import { type LoadFlags, loadEncoder, withLoading } from './options.ts';
+import { json, print, table, visible } from './terminal.ts';
+
+type InspectFlags = LoadFlags & { readonly json?: boolean };
+
+export function addInspect(program: Command): void {
+  withLoading(
+    program
+      .command('inspect')
+      .summary('what a model directory is, and which file decided what')
+      .description(
+        'Loads a model and reports what was read and decided: each setting with its source and what it overruled.',
+      )
+      .argument('[dir]', 'model directory, the same as --model'),
+  )
+    .option('--json', 'print the report as JSON')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  glassbert inspect
+  glassbert inspect models/all-MiniLM-L6-v2
+  glassbert inspect models/all-MiniLM-L6-v2 --json | jq .settings.maxSeqLength`,
+    )
+    .action(inspect);
+}
+
+async function inspect(directory: string | undefined, flags: InspectFlags): Promise<void> {
+  if (directory !== undefined && flags.model !== undefined) {
+    throw new GlassbertError('E_ARGUMENT', 'the model directory is given twice', { hint: 'Leave --model away.' });
+  }
+  const model = directory ?? flags.model;
+  // Warnings are part of the report and need not be told twice.
+  const { report } = await loadEncoder({ ...flags, ...(model === undefined ? {} : { model }) }, () => {});
+  await print(flags.json ? `${json(report, 2)}\n` : formatReport(report));
+}
+
+/** @returns the report in sections, each with a heading; what comes from files is made visible */
+function formatReport(report: LoadReport): string {
+  const { tokenizer, savedBy } = report;
+  return [
+    section('Model', [
+      ['directory', visible(report.directory)],
+      ['layout', report.layout + (savedBy === null ? '' : `, saved by sentence-transformers ${visible(savedBy)}`)],
+      ['architecture', visible(report.architecture)],
+      ['dimension', `${report.dimension}`],
+      ['kernels', report.kernels],
+    ]),
+    section(
+      'Pipeline',
+      report.modules.map(({ type, path, summary }, m) => [
+        `${m}`,
+        visible(path || '.'),
+        visible(summary),
+        dim(visible(type)),
+      ]),
+    ),
+    section(
+      'Settings',
+      Object.entries(report.settings).flatMap(([name, setting]) => settingRows(name, setting)),
+    ),
+    section('Tokenizer', [
+      ['kind', tokenizer.kind],
+      ['vocabulary', count(tokenizer.vocabSize)],
+      ...tokenizer.notes.map(note => ['note', visible(note)]),
+    ]),
+    ...report.weights.map(weights => section('Weights', weightsRows(weights))),
+    section(
+      'Files read',
+      report.files.map(({ name, bytes }) => [visible(name), `${count(bytes)} bytes`]),
+      ['left', 'right'],
+    ),
+    section(
+      'Warnings',
+      report.warnings.map(({ code, message }) => [styleText('yellow', code), visible(message)]),
+    ),
+  ]
+    .filter(text => text !== '')
+    .join('\n');
+}
+
+/** The value that holds and its source, then the places that state another value, or the same. */
+function settingRows(name: string, { value, from, overruled }: Setting): string[][] {
+  const prompts = typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.entries(value) : [];
+  const shown = json(value);
+  return [
+    [name, prompts.length > 0 ? `${prompts.length}` : visible(shown), dim(visible(formatSource(from)))],
+    // Prompts are long: in the last column they push nothing aside.
+    ...prompts.map(([prompt, text]) => ['', '', visible(`${prompt}: ${json(text)}`)]),
+    ...overruled.map(other => {
+      const same = json(other.value) === shown;
+      const source = visible(formatSource(other.from));
+      return ['', '', dim(same ? `also ${source}` : `overrules ${visible(json(other.value))} of ${source}`)];
+    }),
+  ];
+}
+
+function weightsRows({ files, prefix, tensors, parameters, dtypes, unused }: WeightsReport): string[][] {
+  const types = Object.entries(dtypes).map(([dtype, number]) => `${number} ${visible(dtype)}`);
+  return [
+    ...files.map(file => ['file', visible(file)]),
+    ['tensors', `${count(tensors)} (${types.join(', ')})`],
+    ['parameters', count(parameters)],
+    ...(prefix === '' ? [] : [['prefix', visible(prefix)]]),
+    ...unused.map(name => ['unused', visible(name)]),
+  ];
+}
+
+function section(
+  heading: string,
+  rows: readonly (readonly string[])[],
+  align: readonly ('left' | 'right')[] = ['left', 'left', 'left', 'left'],
+): string {
+  if (rows.length === 0) return '';
+  return `${styleText('bold', heading)}\n${table(rows, align).replace(/^/gm, '  ').trimEnd()}\n`;
+}
+
+function dim(text: string): string {
+  return styleText('dim', text);
+}
+
+/** 3,402,240. */
+function count(number: number): string {
+  return number.toLocaleString('en-US');
+}

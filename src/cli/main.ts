@@ -1,0 +1,105 @@
+#!/usr/bin/env node
+/**
+ * The command line: one file per command, all of them on the public API.
+ *
+ * Data goes to stdout, talk to stderr. Whatever goes wrong ends in one line with a code, a hint, and one of these exit
+ * codes; a stack trace is for bugs, and shown to who asks for it with GLASSBERT_DEBUG=1.
+ */
+import { readFileSync } from 'node:fs';
+import { styleText } from 'node:util';
+import { Command, CommanderError } from 'commander';
+import { type ErrorCode, GlassbertError } from '../errors.ts';
+import { addDemo } from './demo.ts';
+import { addEmbed } from './embed.ts';
+import { addInspect } from './inspect.ts';
+import { outputError } from './output.ts';
+import { addSimilar } from './similar.ts';
+import { talk, visible } from './terminal.ts';
+import { addTokens } from './tokens.ts';
+
+const EXIT = { ok: 0, checkFailed: 1, usage: 2, model: 3, input: 5, internal: 70, sigint: 130, sigterm: 143 } as const;
+
+/** The codes that are not about the model. */
+const EXIT_OF_CODE: Partial<Record<ErrorCode, number>> = {
+  E_ARGUMENT: EXIT.usage,
+  E_OUTPUT: EXIT.usage,
+  E_PROMPT_UNKNOWN: EXIT.usage,
+  E_INPUT: EXIT.input,
+};
+
+// Files under way are removed on exit, see output.ts.
+process.once('SIGINT', () => process.exit(EXIT.sigint));
+process.once('SIGTERM', () => process.exit(EXIT.sigterm));
+process.once('uncaughtException', error => process.exit(fail(error)));
+// A reader that has seen enough (`| head -1`) is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) =>
+  process.exit(error.code === 'EPIPE' ? EXIT.ok : fail(outputError(error, 'stdout'))),
+);
+process.stderr.on('error', () => {});
+
+process.exitCode = await run(process.argv.slice(2));
+
+/** @returns the exit code */
+async function run(args: readonly string[]): Promise<number> {
+  try {
+    await createProgram().parseAsync(args.length === 0 ? ['demo'] : args, { from: 'user' });
+    return EXIT.ok;
+  } catch (error) {
+    return fail(error);
+  }
+}
+
+function createProgram(): Command {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  // What stands before the commands is inherited by them.
+  const program = new Command('glassbert')
+    .description('Sentence embeddings in which nothing is hidden: a Sentence Transformers directory in, vectors out.')
+    .version(version, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .helpCommand('help [command]', 'print the help of a command')
+    .exitOverride()
+    .showHelpAfterError('  hint: --help shows how it is used.')
+    .configureOutput({ outputError: (text, write) => write(styleError(text)) })
+    .addHelpText(
+      'after',
+      `
+Examples:
+  glassbert                                               three sentences, compared
+  glassbert embed "The weather is lovely today."          a vector, as a line of JSON
+  glassbert embed --input docs.jsonl --output docs.npy    a file, as a NumPy array
+  glassbert similar "a cat" "a dog" --model models/all-MiniLM-L6-v2
+  glassbert inspect models/all-MiniLM-L6-v2
+
+Exit codes:
+  0  done                      3    the model cannot be read
+  1  a check failed            5    the input cannot be read
+  2  wrong usage               130  interrupted`,
+    );
+  for (const add of [addEmbed, addSimilar, addTokens, addInspect, addDemo]) add(program);
+  return program;
+}
+
+/** Says what went wrong. @returns the exit code */
+function fail(error: unknown): number {
+  // Commander has written its message, or the help that was asked for.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  if (error instanceof GlassbertError) {
+    talk(`${red(`error ${error.code}`)}: ${visible(error.message)}`);
+    if (error.hint !== undefined) talk(`  hint: ${visible(error.hint)}`);
+    return EXIT_OF_CODE[error.code] ?? EXIT.model;
+  }
+  talk(`${red('internal error')}: ${visible(error instanceof Error ? error.message : String(error))}`);
+  if (process.env.GLASSBERT_DEBUG === '1' && error instanceof Error) talk(`${error.stack}`);
+  else talk('  hint: This is a bug in glassbert. Please report it with the output of GLASSBERT_DEBUG=1.');
+  return EXIT.internal;
+}
+
+/** "error: ..." of commander, which repeats arguments as they came. */
+function styleError(text: string): string {
+  const lines = text.trimEnd().split('\n').map(visible);
+  return `${lines.join('\n  ').replace(/^error/, red)}\n`;
+}
+
+function red(text: string): string {
+  return styleText('red', text, { stream: process.stderr });
+}

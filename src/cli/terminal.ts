@@ -1,0 +1,118 @@
+/**
+ * All that the command line writes: data to stdout, talk to stderr.
+ *
+ * Texts, file names and tokens were written by somebody else. Before they reach a terminal, `visible` and `json` take from
+ * them what a terminal would obey. Colours are styleText's business, which looks at the stream, NO_COLOR and FORCE_COLOR.
+ */
+import { once } from 'node:events';
+import { clearLine, cursorTo } from 'node:readline';
+import { stripVTControlCharacters, styleText } from 'node:util';
+import type { Warning } from '../io/load-report.ts';
+
+/** Data. It waits while the reader of a pipe is slower than we are. */
+export async function print(data: string | Uint8Array): Promise<void> {
+  if (!process.stdout.write(data)) await once(process.stdout, 'drain');
+}
+
+export function talk(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+export function warn({ code, message }: Warning): void {
+  talk(`${styleText('yellow', `warning ${code}`, { stream: process.stderr })}: ${visible(message)}`);
+}
+
+/** One line on stderr about work under way, where somebody is looking: not when stdout is in the same terminal. */
+export class Progress {
+  readonly #shown: boolean;
+  readonly #start = performance.now();
+  #last = 0;
+
+  constructor(stdoutIsData: boolean) {
+    this.#shown = process.stderr.isTTY && !(stdoutIsData && process.stdout.isTTY);
+  }
+
+  update(texts: number): void {
+    const now = performance.now();
+    if (!this.#shown || now - this.#last < 100) return;
+    this.#last = now;
+    const perSecond = Math.round((1000 * texts) / (now - this.#start));
+    this.clear();
+    process.stderr.write(`${texts} texts, ${perSecond} texts/s`);
+  }
+
+  clear(): void {
+    if (!this.#shown) return;
+    cursorTo(process.stderr, 0);
+    clearLine(process.stderr, 0);
+  }
+}
+
+// Text that is safe to show ---------------------------------------------------------------------------------------------
+
+const NAMED_ESCAPES: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
+
+/** The text on one line, with invisible characters (controls, terminal escapes, bidirectional overrides) as escapes. */
+export function visible(text: string): string {
+  return text.replace(
+    /[\p{C}\p{Zl}\p{Zp}]/gu,
+    c => NAMED_ESCAPES[c] ?? `\\u{${(c.codePointAt(0) as number).toString(16)}}`,
+  );
+}
+
+/** JSON.stringify leaves some characters that terminals obey or hide; escaped, they are the same value to every reader. */
+export function json(value: unknown, indent?: number): string {
+  return JSON.stringify(value, undefined, indent).replace(/[\x7f-\x9f\p{Cf}\p{Zl}\p{Zp}]/gu, c =>
+    c
+      .split('')
+      .map(unit => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+      .join(''),
+  );
+}
+
+// Columns ---------------------------------------------------------------------------------------------------------------
+
+/** Where stdout is no terminal, lines are as wide as most windows. */
+export function terminalWidth(): number {
+  return process.stdout.columns ?? 100;
+}
+
+/** Cells in columns as wide as their widest cell, two spaces apart. */
+export function table(rows: readonly (readonly string[])[], align: readonly ('left' | 'right')[]): string {
+  const widths = align.map((_, c) => rows.reduce((widest, row) => Math.max(widest, widthOf(row[c] ?? '')), 0));
+  const lines = rows.map(row =>
+    row.map((cell, c) => {
+      const space = ' '.repeat(widths[c] - widthOf(cell));
+      return align[c] === 'left' ? cell + space : space + cell;
+    }),
+  );
+  return lines.map(cells => `${cells.join('  ').trimEnd()}\n`).join('');
+}
+
+/** The beginning of a text that fits into `width` columns. */
+export function clip(text: string, width: number): string {
+  if (widthOf(text) <= width) return text;
+  let kept = '';
+  let left = width - 1;
+  for (const { segment } of new Intl.Segmenter().segment(text)) {
+    left -= widthOf(segment);
+    if (left < 0) break;
+    kept += segment;
+  }
+  return `${kept}…`;
+}
+
+/** East Asian Wide and Fullwidth, by block (UAX #11), and emoji. */
+const WIDE =
+  /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6]/u;
+const WIDE_PLANE = /[\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}/u;
+
+/** How many columns of a terminal a text takes. */
+function widthOf(text: string): number {
+  let width = 0;
+  for (const c of stripVTControlCharacters(text)) {
+    if (/\p{M}/u.test(c)) continue;
+    width += WIDE.test(c) || WIDE_PLANE.test(c) ? 2 : 1;
+  }
+  return width;
+}
