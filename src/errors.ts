@@ -17,6 +17,7 @@ export const ERROR_CODES = {
   E_FILE_TYPE: 'A path names something that is not a regular file (a directory, a pipe, a device).',
   E_FILE_TOO_LARGE: 'A file is larger than any genuine file of its kind.',
   E_FILE_READ: 'The operating system refused to read a file, or the file changed while it was read.',
+  E_MEMORY: 'The model or a batch needs more memory than there is.',
   E_PATH_UNSAFE: 'A name written in a model file points outside the directory, or is not a plain name.',
   E_PICKLE_REFUSED: 'The only weights are a Python pickle, which is a program; it is never opened.',
   E_WEIGHTS_PLACEHOLDER:
@@ -66,11 +67,23 @@ export class GlassbertError extends Error {
     let message = file === undefined ? summary : `${file}: ${summary}`;
     if (expected !== undefined) message += `: expected ${expected}`;
     if (found !== undefined) message += `${expected === undefined ? ':' : ','} found ${found}`;
-    super(message, cause === undefined ? undefined : { cause });
+    super(printable(message), cause === undefined ? undefined : { cause });
     this.code = code;
     this.file = file;
     this.expected = expected;
     this.found = found;
     this.hint = hint;
   }
+}
+
+/** Longer messages are cut in the middle of nowhere: no genuine one comes near. */
+const MAX_MESSAGE = 2000;
+
+/**
+ * Text that may hold words from a hostile file, as it may stand in a log or on a terminal: what is invisible there (controls,
+ * terminal escapes, overrides of direction) as escapes, and not too much of it.
+ */
+export function printable(text: string): string {
+  const cut = text.length > MAX_MESSAGE ? `${text.slice(0, MAX_MESSAGE)}…` : text;
+  return cut.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, c => `\\u{${(c.codePointAt(0) as number).toString(16)}}`);
 }

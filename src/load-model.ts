@@ -4,23 +4,24 @@
  */
 import { type BertConfig, parseBertConfig } from './bert/config.ts';
 import { type BertWeights, isKnownUnused, type LoadedBert, loadBert } from './bert/weights.ts';
-import { GlassbertError } from './errors.ts';
+import { GlassbertError, printable } from './errors.ts';
 import type { LoadReport, ModuleReport, Warning, WeightsReport } from './io/load-report.ts';
 import { describeDirectory, type ModelDirectory, type ModuleEntry } from './io/model-directory.ts';
 import { openWeights, type Weights } from './io/weights.ts';
 import {
   dropoutModule,
-  linearModule,
   loadDense,
   loadLayerNorm,
   normalizeModule,
+  projectionModule,
   type VectorModule,
 } from './pooling/modules.ts';
 import type { PoolingMode } from './pooling/pooling.ts';
 import { decideSettings, type Settings } from './settings.ts';
 import { type Kernels, oracleKernels, referenceKernels } from './tensor/kernels.ts';
 import { sizeOf } from './tensor/tensor.ts';
-import { createTokenizer, type Tokenizer } from './text/tokenizer.ts';
+import { tokenizerOf } from './text/index.ts';
+import type { Tokenizer } from './text/tokenizer.ts';
 
 export interface LoadOptions {
   /**
@@ -47,25 +48,40 @@ export interface LoadedModel {
   readonly report: LoadReport;
 }
 
-const KERNELS: Readonly<Record<string, Kernels>> = {
-  auto: referenceKernels,
-  reference: referenceKernels,
-  oracle: oracleKernels,
-};
+const KERNELS: ReadonlyMap<string, Kernels> = new Map([
+  ['auto', referenceKernels],
+  ['reference', referenceKernels],
+  ['oracle', oracleKernels],
+]);
 
 /** @throws GlassbertError, whatever is wrong with the directory or the options */
 export async function loadModel(directory: string, options: LoadOptions): Promise<LoadedModel> {
   const kernels = chooseKernels(options.kernels ?? 'auto');
+  if (typeof options !== 'object' || options === null) {
+    throw new GlassbertError('E_ARGUMENT', 'the options of load are an object', { found: String(options) });
+  }
+  if (typeof directory !== 'string') {
+    throw new GlassbertError('E_ARGUMENT', 'the model directory is given as a path', {
+      expected: 'a string',
+      found: typeof directory,
+    });
+  }
   const warnings: Warning[] = [];
   const warn = (warning: Warning): void => {
     warnings.push(warning);
   };
 
   const described = await describeDirectory(directory);
+  if (described.unread.length > 0) {
+    warn({
+      code: 'W_FILE_IGNORED',
+      message: `Without modules.json the reference library does not read ${described.unread.join(', ')}, and neither is it read here.`,
+    });
+  }
   const config = parseBertConfig(described.transformer.config);
   const settings = decideSettings(described, config, options, warn);
   const tokenizer = loadTokenizer(described, config, settings);
-  const bert = await loadEncoder(described, config, kernels, warn);
+  const bert = await loadEncoder(described, config, kernels, settings, warn);
   const modules = await loadModules(described, config, kernels, settings, bert);
   if (described.transformer.config.has('auto_map')) {
     warn({ code: 'W_CODE_IGNORED', message: 'config.json names code that comes with the model. It is not run.' });
@@ -89,7 +105,7 @@ export async function loadModel(directory: string, options: LoadOptions): Promis
         reportModule(described.modules[1], `Pooling ${settings.pooling.value.join(' + ')}`),
         ...modules.map(({ entry, module }) => reportModule(entry, module.summary)),
       ],
-      settings,
+      settings: freeze(settings),
       tokenizer: { kind: tokenizer.kind, vocabSize: tokenizer.vocabSize, notes: tokenizer.notes },
       weights: [bert.report, ...modules.flatMap(({ report }) => report ?? [])],
       dimension: modules.at(-1)?.module.outFeatures ?? settings.pooling.value.length * config.hidden_size,
@@ -101,26 +117,28 @@ export async function loadModel(directory: string, options: LoadOptions): Promis
 }
 
 function chooseKernels(name: string): Kernels {
-  if (Object.hasOwn(KERNELS, name)) return KERNELS[name];
+  const kernels = KERNELS.get(name);
+  if (kernels !== undefined) return kernels;
   throw new GlassbertError('E_ARGUMENT', 'there are no kernels of this name', {
-    expected: Object.keys(KERNELS).join(', '),
-    found: name,
+    expected: [...KERNELS.keys()].join(', '),
+    found: String(name),
   });
 }
 
 /** The tokenizer, which must not give an id that the embedding table has no row for. */
 function loadTokenizer({ transformer }: ModelDirectory, config: BertConfig, settings: Settings): Tokenizer {
-  const { tokenizer: source, tokenizerConfig } = transformer;
-  const tokenizer = createTokenizer({
-    ...('json' in source ? { tokenizerJson: source.json } : { vocab: source.vocab }),
-    tokenizerConfig,
-    doLowerCase: settings.doLowerCase.value,
-    maxLength: settings.maxSeqLength.value,
-    file: source.file,
-  });
+  const tokenizer = tokenizerOf(transformer, settings.doLowerCase.value, settings.maxSeqLength.value);
+  const { file } = transformer.tokenizer;
+  if (tokenizer.typeIdCount.single > config.type_vocab_size) {
+    throw new GlassbertError('E_TOKENIZER', 'the tokenizer has token types that the model has no embedding for', {
+      file,
+      expected: `types below ${config.type_vocab_size}, the "type_vocab_size" of config.json`,
+      found: `${tokenizer.typeIdCount.single - 1}`,
+    });
+  }
   if (tokenizer.vocabSize <= config.vocab_size) return tokenizer;
   throw new GlassbertError('E_TOKENIZER', 'the tokenizer has ids that the embedding table has no row for', {
-    file: source.file,
+    file,
     expected: `ids below ${config.vocab_size}, the "vocab_size" of config.json`,
     found: `an id of ${tokenizer.vocabSize - 1}`,
     hint: 'The tokenizer and the weights are of different models.',
@@ -133,12 +151,20 @@ async function loadEncoder(
   described: ModelDirectory,
   config: BertConfig,
   kernels: Kernels,
+  settings: Settings,
   warn: (warning: Warning) => void,
 ): Promise<Encoder> {
   const encoder = await withWeights(described, described.transformer.path, async weights => {
     const bert = await loadBert(weights, config, length => kernels.floats(length));
     return { ...bert, report: reportWeights(weights, bert.prefix, bert.unused) };
   });
+  const { encode_proj } = encoder.weights;
+  if (encode_proj !== null && !projects(settings)) {
+    warn({
+      code: 'W_PROJECTION_UNUSED',
+      message: 'DPR projects its first token; the pooling is another, so the projection is not used.',
+    });
+  }
   const strange = encoder.unused.filter(name => !isKnownUnused(name));
   if (strange.length > 0) {
     const listed = strange.slice(0, 5).join(', ') + (strange.length > 5 ? ', ...' : '');
@@ -148,6 +174,11 @@ async function loadEncoder(
     });
   }
   return encoder;
+}
+
+/** DPR's projection was trained for the first token, and follows it alone. */
+function projects({ pooling }: Settings): boolean {
+  return pooling.value.length === 1 && pooling.value[0] === 'cls';
 }
 
 interface LoadedModule {
@@ -167,15 +198,17 @@ async function loadModules(
 ): Promise<LoadedModule[]> {
   const modes = settings.pooling.value;
   const modules: LoadedModule[] = [];
-  // DPR projects its first token; a pooling that takes another vector is not what the projection was trained for.
-  if (bert.weights.encode_proj !== null && modes.length === 1 && modes[0] === 'cls') {
-    modules.push({ entry: undefined, module: linearModule(kernels, bert.weights.encode_proj, 'encode_proj of DPR') });
+  if (bert.weights.encode_proj !== null && projects(settings)) {
+    modules.push({
+      entry: undefined,
+      module: projectionModule(kernels, bert.weights.encode_proj, 'encode_proj of DPR'),
+    });
   }
   for (const entry of described.modules.slice(2)) {
     const D = modules.at(-1)?.module.outFeatures ?? modes.length * config.hidden_size;
     switch (entry.kind) {
       case 'Normalize':
-        modules.push({ entry, module: normalizeModule(D) });
+        modules.push({ entry, module: normalizeModule(entry.config, D) });
         break;
       case 'Dropout':
         modules.push({ entry, module: dropoutModule(D) });
@@ -228,10 +261,21 @@ function architectureOf(config: BertConfig): string {
 
 /** The version of sentence-transformers in config_sentence_transformers.json. */
 function savedBy({ sentenceTransformers: file }: ModelDirectory): string | null {
-  const version = file.has('__version__') ? file.object('__version__').raw('sentence_transformers') : undefined;
-  return typeof version === 'string' ? version : null;
+  const version = file.raw('__version__');
+  const saved =
+    typeof version === 'object' && 'sentence_transformers' in version ? version.sentence_transformers : null;
+  return typeof saved === 'string' ? saved : null;
 }
 
 function emitWarning({ code, message }: Warning): void {
-  process.emitWarning(message, { type: 'GlassbertWarning', code });
+  process.emitWarning(printable(message), { type: 'GlassbertWarning', code });
+}
+
+/** The report tells what was decided; writing to it must not look as if it decided anything. */
+function freeze<Value>(value: Value): Value {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    Object.values(value).forEach(freeze);
+  }
+  return value;
 }

@@ -9,6 +9,7 @@
 import { fileURLToPath } from 'node:url';
 import { forward, type Observe, type PackedIds } from './bert/bert.ts';
 import { GlassbertError } from './errors.ts';
+import { quote } from './io/json.ts';
 import type { LoadReport } from './io/load-report.ts';
 import { type LoadedModel, type LoadOptions, loadModel } from './load-model.ts';
 import { normalize } from './pooling/modules.ts';
@@ -36,6 +37,9 @@ export interface EncodeOptions {
 }
 
 const DEFAULT_BATCH_SIZE = 32; // that of sentence-transformers
+
+/** Floats of the widest intermediate of a pass, 128 MB: a batch of many long texts is computed in several passes. */
+const MAX_PASS_FLOATS = 2 ** 25;
 
 /** The model that ships with this package. */
 export const DEFAULT_MODEL: string = fileURLToPath(new URL('../models/glassbert-mini', import.meta.url));
@@ -81,9 +85,14 @@ export class SentenceEncoder {
     return this.#model.settings.prompts.value;
   }
 
-  /** One text to a vector [D]; an array of texts, or of pairs of texts, to vectors [B, D] in the same order. */
+  /**
+   * One text to a vector [D]; an array of texts, or of pairs of texts, to vectors [B, D] in the same order.
+   *
+   * @throws E_ARGUMENT, E_PROMPT_UNKNOWN, E_TENSOR_VALUE when a vector is not finite, E_MEMORY
+   */
   async encode(input: string | readonly Input[], options: EncodeOptions = {}): Promise<Tensor> {
     const inputs = typeof input === 'string' ? [input] : checkInputs(input);
+    checkOptions(options);
     const { batchSize = DEFAULT_BATCH_SIZE, truncateDim = this.#model.settings.truncateDim.value ?? undefined } =
       options;
     checkCount('batchSize', batchSize);
@@ -97,10 +106,14 @@ export class SentenceEncoder {
 
     for (let first = 0; first < inputs.length; first += batchSize) {
       const batch = inputs.slice(first, first + batchSize);
-      const vectors = this.#encodeBatch(batch, prompt, skip, options.observe);
-      for (let b = 0; b < batch.length; b++) {
-        const row = b * this.dimension;
-        data.set(vectors.subarray(row, row + D), (first + b) * D);
+      const encodings = batch.map(input => this.#encodeTokens(withPrompt(prompt, input)));
+      let done = first;
+      for (const pass of this.#passes(encodings)) {
+        const vectors = this.#forward(pass, skip, options.observe);
+        checkFinite(vectors, done, this.dimension);
+        for (let b = 0; b < pass.length; b++, done++) {
+          data.set(vectors.subarray(b * this.dimension, b * this.dimension + D), done * D);
+        }
       }
       // Timers and sockets of the program get their turn between batches.
       if (first + batchSize < inputs.length) await new Promise(resolve => setImmediate(resolve));
@@ -109,39 +122,76 @@ export class SentenceEncoder {
     return { data, shape: typeof input === 'string' ? [D] : [inputs.length, D] };
   }
 
-  /** `encode` with the prompt named "query". */
+  /** `encode` with the prompt named "query", unless another is given. */
   encodeQuery(input: string | readonly Input[], options: EncodeOptions = {}): Promise<Tensor> {
-    return this.encode(input, { promptName: 'query', ...options });
+    return this.encode(input, { ...options, promptName: options.promptName ?? 'query' });
   }
 
-  /** `encode` with the prompt named "document", "passage" or "corpus", the first that the model has. */
+  /**
+   * `encode` with the prompt named "document", unless another is given. As in sentence-transformers it is there, and empty,
+   * where the model states none; a prompt named "passage" is asked for by `promptName`.
+   */
   encodeDocument(input: string | readonly Input[], options: EncodeOptions = {}): Promise<Tensor> {
-    const promptName = ['document', 'passage', 'corpus'].find(name => Object.hasOwn(this.prompts, name));
-    return this.encode(input, { ...(promptName === undefined ? {} : { promptName }), ...options });
+    return this.encode(input, { ...options, promptName: options.promptName ?? 'document' });
   }
 
   /**
    * How similar each vector of `a` [A, D] is to each of `b` [B, D], [A, B], by the model's similarity function: cosine, dot,
    * or the negative Euclidean or Manhattan distance. A single vector [D] counts as one row.
+   *
+   * @throws E_ARGUMENT when the widths differ
    */
   similarity(a: Tensor, b: Tensor): Tensor {
     return similarity(this.#model.settings.similarityFnName.value, a, b);
   }
 
-  /** The tokens of a text as the model sees it: specials in, truncated, without any prompt. */
+  /**
+   * The tokens of a text as the model sees it: specials in, truncated, without any prompt.
+   *
+   * @throws E_ARGUMENT
+   */
   tokenize(input: Input, options: { truncate?: boolean } = {}): Encoding {
-    const [text, pair] = typeof input === 'string' ? [input] : input;
-    return this.#model.tokenizer.encode(text, { ...options, ...(pair === undefined ? {} : { pair }) });
+    return this.#encodeTokens(checkInputs([input])[0], options.truncate ?? true);
   }
 
-  /** The vectors of one batch, [B, dimension]. */
-  #encodeBatch(batch: readonly Input[], prompt: string, skip: number, observe?: Observe): Floats {
+  #encodeTokens(input: Input, truncate = true): Encoding {
+    const { tokenizer, config } = this.#model;
+    if (typeof input === 'string') return tokenizer.encode(input, { truncate });
+    if (tokenizer.typeIdCount.pair > config.type_vocab_size) {
+      throw new GlassbertError('E_ARGUMENT', 'this model takes no pairs', {
+        expected: `token types below ${config.type_vocab_size}, its "type_vocab_size"`,
+        found: `${tokenizer.typeIdCount.pair - 1}`,
+      });
+    }
+    return tokenizer.encode(input[0], { pair: input[1], truncate });
+  }
+
+  /** The texts of a batch in groups that fit into the memory of one pass; a text alone always does. */
+  *#passes(encodings: readonly Encoding[]): Generator<readonly Encoding[]> {
+    const { hidden_size, intermediate_size } = this.#model.config;
+    const maxTokens = MAX_PASS_FLOATS / Math.max(hidden_size, intermediate_size);
+    let pass: Encoding[] = [];
+    let tokens = 0;
+    for (const encoding of encodings) {
+      if (pass.length > 0 && tokens + encoding.ids.length > maxTokens) {
+        yield pass;
+        pass = [];
+        tokens = 0;
+      }
+      pass.push(encoding);
+      tokens += encoding.ids.length;
+    }
+    if (pass.length > 0) yield pass;
+  }
+
+  /** The vectors of texts, [B, dimension]. */
+  #forward(encodings: readonly Encoding[], skip: number, observe?: Observe): Floats {
     const { kernels, config, weights, settings, modules } = this.#model;
     const modes = settings.pooling.value;
-    const B = batch.length;
+    const B = encodings.length;
     const D = config.hidden_size;
 
-    const packed = pack(batch.map(input => this.tokenize(withPrompt(prompt, input))));
+    const packed = pack(encodings);
     const tokens = forward(kernels, config, weights, packed, observe); // [N, D]
 
     let vectors = kernels.floats(B * modes.length * D);
@@ -155,12 +205,13 @@ export class SentenceEncoder {
   }
 
   /** The text put before each input: an explicit prompt, a named one, or the model's default. */
-  #promptOf({ prompt, promptName = this.#model.settings.defaultPromptName.value ?? undefined }: EncodeOptions): string {
-    if (prompt !== undefined) return prompt;
-    if (promptName === undefined) return '';
+  #promptOf(options: EncodeOptions): string {
+    const promptName = options.promptName ?? this.#model.settings.defaultPromptName.value;
+    if (options.prompt != null) return options.prompt;
+    if (promptName === null) return '';
     if (Object.hasOwn(this.prompts, promptName)) return this.prompts[promptName];
-    throw new GlassbertError('E_PROMPT_UNKNOWN', `the model has no prompt named "${promptName}"`, {
-      expected: Object.keys(this.prompts).join(', '),
+    throw new GlassbertError('E_PROMPT_UNKNOWN', `the model has no prompt named ${quote(promptName)}`, {
+      expected: Object.keys(this.prompts).slice(0, 10).map(quote).join(', '),
       hint: 'Give the text itself as `prompt`.',
     });
   }
@@ -191,21 +242,48 @@ function pack(encodings: readonly Encoding[]): PackedIds {
   return packed;
 }
 
+/** A copy, so that what was checked is what is encoded. */
 function checkInputs(inputs: readonly Input[]): readonly Input[] {
   const isInput = (input: unknown): boolean =>
     typeof input === 'string' ||
-    (Array.isArray(input) && input.length === 2 && input.every(text => typeof text === 'string'));
-  const at = Array.isArray(inputs) ? inputs.findIndex(input => !isInput(input)) : 0;
-  if (at < 0) return inputs;
-  throw new GlassbertError('E_ARGUMENT', 'encode takes a string, or an array of strings and pairs of strings', {
-    found: Array.isArray(inputs) ? `${typeof inputs[at]} at index ${at}` : typeof inputs,
+    (Array.isArray(input) && input.length === 2 && typeof input[0] === 'string' && typeof input[1] === 'string');
+  const copy = Array.isArray(inputs) ? [...inputs] : [inputs];
+  const at = Array.isArray(inputs) ? copy.findIndex(input => !isInput(input)) : 0;
+  if (at < 0) return copy;
+  throw new GlassbertError('E_ARGUMENT', 'a text is a string, a pair of texts an array of two strings', {
+    found: Array.isArray(copy[at]) ? `an array of ${copy[at].length}` : copy[at] === null ? 'null' : typeof copy[at],
   });
+}
+
+/** The names as they are here: a misspelt option would otherwise be one that does nothing. */
+const ENCODE_OPTIONS = ['promptName', 'prompt', 'batchSize', 'normalize', 'truncateDim', 'observe'];
+
+function checkOptions(options: EncodeOptions): void {
+  const refuse = (name: string, expected: string, found: unknown): GlassbertError =>
+    new GlassbertError('E_ARGUMENT', `${name} cannot be used`, { expected, found: String(found) });
+  if (typeof options !== 'object' || options === null) throw refuse('options', 'an object', typeof options);
+  const { prompt, promptName, observe } = options;
+  const unknown = Object.keys(options).find(name => !ENCODE_OPTIONS.includes(name));
+  if (unknown !== undefined) throw refuse('an option', ENCODE_OPTIONS.join(', '), quote(unknown));
+  if (prompt != null && typeof prompt !== 'string') throw refuse('prompt', 'a string', typeof prompt);
+  if (promptName != null && typeof promptName !== 'string') throw refuse('promptName', 'a string', typeof promptName);
+  if (observe != null && typeof observe !== 'function') throw refuse('observe', 'a function', typeof observe);
 }
 
 function checkCount(name: string, value: number): void {
   if (Number.isInteger(value) && value >= 1) return;
   throw new GlassbertError('E_ARGUMENT', `${name} is out of range`, {
     expected: 'an integer from 1',
-    found: `${value}`,
+    found: String(value),
+  });
+}
+
+/** Weights may be finite and so large that what comes out is not. */
+function checkFinite(vectors: Floats, first: number, D: number): void {
+  const at = vectors.findIndex(value => !Number.isFinite(value));
+  if (at < 0) return;
+  throw new GlassbertError('E_TENSOR_VALUE', `the vector of text ${first + Math.floor(at / D)} is not finite`, {
+    found: `${vectors[at]}`,
+    hint: 'The weights are too large for f32, or a prompt left no token to pool.',
   });
 }

@@ -8,7 +8,7 @@ import { GlassbertError } from './errors.ts';
 import { type Fields, fields } from './io/json-fields.ts';
 import { decide, type LoadReport, type Setting, type Source, type Warning } from './io/load-report.ts';
 import type { ModelDirectory } from './io/model-directory.ts';
-import { isPoolingMode, POOLING_MODES, type PoolingMode, parsePoolingConfig } from './pooling/pooling.ts';
+import { areModes, POOLING_MODES, type PoolingMode, parsePoolingConfig } from './pooling/pooling.ts';
 import { SIMILARITY_NAMES, type SimilarityName } from './pooling/similarity.ts';
 import { decideMaxLength } from './text/max-length.ts';
 
@@ -39,6 +39,9 @@ export function decideSettings(
   warn: (warning: Warning) => void,
 ): Settings {
   const { sentenceTransformers: saved, transformer, modules } = directory;
+  checkSentenceConfig(transformer.sentenceConfig);
+  // What is saved is a model of another class of the library where this says so.
+  saved.string('model_type', { oneOf: ['SentenceTransformer'], default: 'SentenceTransformer' });
   const at = (file: Fields, key: string): Source => ({ file: relative(directory.files.directory, file.file), key });
 
   /** A setting that one file alone can state. */
@@ -77,6 +80,35 @@ export function decideSettings(
   };
 }
 
+/**
+ * sentence_bert_config.json may change what the transformer computes or returns. What is not supported is refused unless it
+ * says what is done anyway.
+ */
+function checkSentenceConfig(config: Fields): void {
+  const only = (fields: Fields, key: string, value: string): void => {
+    fields.string(key, { oneOf: [value], default: value });
+  };
+  only(config, 'transformer_task', 'feature-extraction');
+  only(config, 'module_output_name', 'token_embeddings');
+  if (config.has('modality_config')) {
+    const text = config.object('modality_config').object('text');
+    only(text, 'method', 'forward');
+    only(text, 'method_output_name', 'last_hidden_state');
+  }
+  for (const key of ['config_args', 'config_kwargs', 'processing_kwargs']) {
+    const changed = config.has(key) ? config.object(key).keys : [];
+    if (changed.length === 0) continue;
+    throw new GlassbertError('E_CONFIG', `"${key}" is not supported`, {
+      file: config.file,
+      found: changed.slice(0, 5).join(', '),
+    });
+  }
+  for (const key of ['query_length', 'document_length', 'query_expansion']) {
+    if (!config.raw(key)) continue;
+    throw new GlassbertError('E_CONFIG', `"${key}" is not supported`, { file: config.file, expected: 'null' });
+  }
+}
+
 /** Since sentence-transformers 5.0 there are always a query and a document prompt, if only empty ones. */
 function readPrompts(saved: Fields): Readonly<Record<string, string>> {
   const file = saved.object('prompts');
@@ -93,10 +125,10 @@ function decidePooling(
   warn: (warning: Warning) => void,
 ): Setting<readonly PoolingMode[]> {
   const chosen = options.pooling === undefined ? undefined : [options.pooling].flat();
-  if (chosen !== undefined && (chosen.length === 0 || !chosen.every(isPoolingMode))) {
+  if (chosen !== undefined && !areModes(chosen)) {
     throw new GlassbertError('E_ARGUMENT', 'pooling has an unknown value', {
       expected: POOLING_MODES.join(', '),
-      found: `${options.pooling}`,
+      found: String(options.pooling),
     });
   }
   const byOption = { value: chosen, from: { option: 'pooling' } };

@@ -289,7 +289,7 @@ describe('what users do wrong', () => {
       tensors.set('embeddings.word_embeddings.weight', { ...tensor, dtype: 'I32' });
     });
     expect(await message('E_TENSOR_DTYPE', model)).toMatchInlineSnapshot(`
-      "model/model.safetensors: 1 tensor of a dtype that is not computed with: embeddings.word_embeddings.weight: I32
+      "model/model.safetensors: 1 tensor of an unsupported dtype: embeddings.word_embeddings.weight: I32
         hint: F64, F32, F16 and BF16 are. Quantized checkpoints are not supported."
     `);
   });
@@ -318,7 +318,7 @@ describe('what users do wrong', () => {
       json.architectures = ['LlamaModel'];
     });
     expect(await message('E_ARCHITECTURE', model)).toMatchInlineSnapshot(
-      `"model/config.json: models of type "llama" are not supported: expected "bert" or "dpr", found "llama" (LlamaModel)"`,
+      `"model/config.json: models of this type are not supported: expected "bert" or "dpr", found "llama" ("LlamaModel")"`,
     );
   });
 
@@ -365,7 +365,7 @@ describe('what users do wrong', () => {
     });
     expect(await message('E_MODULE', dense)).toMatchInlineSnapshot(`
       "model/2_Dense/config.json: "in_features" does not fit the module before it: expected 32, found 33
-        hint: The modules are of different models: copy the whole directory again."
+        hint: The modules are of different models, or the pooling was overridden by one of another width."
     `);
   });
 

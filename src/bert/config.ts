@@ -2,9 +2,10 @@
  * config.json of a BERT, with the names it has there. Only what the forward pass needs is kept; what would change the
  * forward pass and is not supported is refused by name.
  *
- * Defaults: those of BertConfig in transformers, for the files of 2019 that leave fields out.
+ * Defaults, where one cannot change a shape: those of BertConfig in transformers, for the files of 2019 that leave fields out.
  */
 import { GlassbertError } from '../errors.ts';
+import { quote } from '../io/json.ts';
 import type { Fields } from '../io/json-fields.ts';
 import { ACTIVATIONS } from '../tensor/activations.ts';
 
@@ -29,12 +30,13 @@ export interface BertConfig {
 export function parseBertConfig(config: Fields): BertConfig {
   const architectures = config.array('architectures', { default: [] });
   const architecture = typeof architectures[0] === 'string' ? architectures[0] : '';
-  const model_type = config.string('model_type', { default: 'bert' });
+  // The files of 2019 name no type. RoBERTa's tensors have the names of BERT's, so the class must not say otherwise.
+  const model_type = config.string('model_type', { default: /^(Bert|$)/.test(architecture) ? 'bert' : architecture });
   if (model_type !== 'bert' && model_type !== 'dpr') {
-    throw new GlassbertError('E_ARCHITECTURE', `models of type "${model_type}" are not supported`, {
+    throw new GlassbertError('E_ARCHITECTURE', 'models of this type are not supported', {
       file: config.file,
       expected: '"bert" or "dpr"',
-      found: architecture === '' ? `"${model_type}"` : `"${model_type}" (${architecture})`,
+      found: architecture === '' ? quote(model_type) : `${quote(model_type)} (${quote(architecture)})`,
     });
   }
   if (architecture === 'DPRReader') {

@@ -91,7 +91,7 @@ export async function loadBert(
     for (const name of outer.taken) plan.taken.add(name);
   }
 
-  const unused = [...files.tensors.keys()].filter(name => !plan.taken.has(name)).sort();
+  const unused = plan.unused();
   refuseLayersBeyond(unused, prefix, config, files);
   return { weights: { embeddings, layer, encode_proj }, prefix, unused };
 }
@@ -103,6 +103,7 @@ function findPrefix(files: Weights, config: BertConfig): string {
   if (present.length > 1) {
     const found = present.map(prefix => `"${prefix}"`).join(' and ');
     throw new GlassbertError('E_TENSOR_DUPLICATE', 'the weights hold more than one encoder', {
+      file: files.file,
       expected: 'one',
       found,
     });

@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander';
 import { GlassbertError } from '../errors.ts';
 import type { EncodeOptions } from '../sentence-encoder.ts';
-import { type LoadFlags, loadEncoder, parseCount, withLoading, withPrompts } from './options.ts';
+import { encodeOptions, type LoadFlags, loadEncoder, parseCount, withLoading, withPrompts } from './options.ts';
 import { type Output, openOutputFile, STDOUT } from './output.ts';
 import { Progress } from './terminal.ts';
 import { batchesOf, type Entry, INPUT_FORMATS, type InputFormat, readTexts } from './texts.ts';
@@ -68,8 +68,9 @@ async function embed(args: readonly string[], flags: EmbedFlags): Promise<void> 
   }
 
   const encoder = await loadEncoder(flags);
+  const options = encodeOptions(flags);
   // Before the first text is read: the shape [0, D] for the header, and an error if an option does not suit the model.
-  const format = vectorFormat(name, await encoder.encode([], flags));
+  const format = vectorFormat(name, await encoder.encode([], options));
   const output: Output = isFile ? await openOutputFile(flags.output) : STDOUT;
   const progress = new Progress(!isFile);
 
@@ -78,7 +79,7 @@ async function embed(args: readonly string[], flags: EmbedFlags): Promise<void> 
     await output.write(format.header(args.length));
     for await (const batch of batchesOf(entries, flags.batchSize)) {
       const texts = batch.map(entry => entry.text);
-      const vectors = await encoder.encode(texts, flags);
+      const vectors = await encoder.encode(texts, options);
       checkFinite(batch, vectors);
       await output.write(format.rows(batch, vectors));
       done += batch.length;

@@ -1,12 +1,11 @@
 /**
- * Options that several commands have. Their long names are those of the API's options, so that what commander parsed can
- * be handed to `load` and `encode` as it is.
+ * Options that several commands have. Their long names are those of the API's options.
  */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Warning } from '../io/load-report.ts';
 import type { LoadOptions } from '../load-model.ts';
-import { isPoolingMode, POOLING_MODES, type PoolingMode } from '../pooling/pooling.ts';
-import { SentenceEncoder } from '../sentence-encoder.ts';
+import { areModes, POOLING_MODES, type PoolingMode } from '../pooling/pooling.ts';
+import { type EncodeOptions, SentenceEncoder } from '../sentence-encoder.ts';
 import { warn } from './terminal.ts';
 
 export interface ModelFlags {
@@ -16,10 +15,22 @@ export interface ModelFlags {
 export type LoadFlags = ModelFlags & Pick<LoadOptions, 'kernels' | 'pooling'>;
 
 export function loadEncoder(
-  { model, ...options }: LoadFlags,
+  { model, kernels, pooling }: LoadFlags,
   onWarning: (warning: Warning) => void = warn,
 ): Promise<SentenceEncoder> {
-  return SentenceEncoder.load(model, { ...options, onWarning });
+  return SentenceEncoder.load(model, { ...defined({ kernels, pooling }), onWarning });
+}
+
+/** What `encode` takes of what commander parsed. */
+export function encodeOptions(flags: EncodeOptions): EncodeOptions {
+  const { promptName, prompt, batchSize, normalize, truncateDim } = flags;
+  return defined({ promptName, prompt, batchSize, normalize, truncateDim });
+}
+
+type Defined<Options> = { [Key in keyof Options]?: Exclude<Options[Key], undefined> };
+
+function defined<Options extends object>(options: Options): Defined<Options> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Defined<Options>;
 }
 
 export function withModel(command: Command): Command {
@@ -44,8 +55,8 @@ export function parseCount(value: string): number {
   throw new InvalidArgumentError('Expected an integer from 1.');
 }
 
-function parsePooling(value: string): PoolingMode[] {
-  const modes = value.split(',');
-  if (modes.every(isPoolingMode)) return modes;
+function parsePooling(value: string): readonly PoolingMode[] {
+  const modes: readonly string[] = value.split(',');
+  if (areModes(modes)) return modes;
   throw new InvalidArgumentError(`Expected one or more, with commas between, of ${POOLING_MODES.join(', ')}.`);
 }

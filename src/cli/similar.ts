@@ -5,7 +5,7 @@ import type { EncodeOptions } from '../sentence-encoder.ts';
 import { rowOf } from '../tensor/tensor.ts';
 import { decimals } from './decimal.ts';
 import { formatClosest, formatMatrix } from './matrix.ts';
-import { type LoadFlags, loadEncoder, withLoading, withPrompts } from './options.ts';
+import { encodeOptions, type LoadFlags, loadEncoder, withLoading, withPrompts } from './options.ts';
 import { json, print } from './terminal.ts';
 import { checkFinite } from './vector-formats.ts';
 
@@ -34,7 +34,7 @@ async function similar(texts: readonly string[], flags: SimilarFlags): Promise<v
     throw new GlassbertError('E_ARGUMENT', 'one text alone cannot be compared', { hint: 'Give two texts or more.' });
   }
   const encoder = await loadEncoder(flags);
-  const vectors = await encoder.encode(texts, flags);
+  const vectors = await encoder.encode(texts, encodeOptions(flags));
   checkFinite(
     texts.map((text, a) => ({ id: a + 1, text })),
     vectors,

@@ -24,7 +24,7 @@ export interface Warning {
 }
 
 export interface ModuleReport {
-  /** As in modules.json; '(default)' where there is none. */
+  /** As in modules.json; '(not in a file)' where there is none. */
   readonly type: string;
   readonly path: string;
   readonly summary: string;

@@ -13,9 +13,9 @@ import { type ModelFiles, openModelFiles } from './files.ts';
 import { type JsonObject, parseJson, quote } from './json.ts';
 import { asObject, type Fields, fields } from './json-fields.ts';
 
-export const MODULE_KINDS = ['Transformer', 'Pooling', 'Dense', 'LayerNorm', 'Normalize', 'Dropout'] as const;
+const MODULE_KINDS = ['Transformer', 'Pooling', 'Dense', 'LayerNorm', 'Normalize', 'Dropout'] as const;
 
-export type ModuleKind = (typeof MODULE_KINDS)[number];
+type ModuleKind = (typeof MODULE_KINDS)[number];
 
 export interface ModuleEntry {
   readonly kind: ModuleKind;
@@ -32,8 +32,10 @@ export interface ModelDirectory {
   /** In the order of execution, the transformer first; empty for a bare directory. */
   readonly modules: readonly ModuleEntry[];
   readonly transformer: TransformerFiles;
-  /** config_sentence_transformers.json, without fields where the file is absent. */
+  /** config_sentence_transformers.json, without fields where the file is absent or not read. */
   readonly sentenceTransformers: Fields;
+  /** Files that are there and, as in the reference library, not read. */
+  readonly unread: readonly string[];
 }
 
 /** The files of the transformer module. */
@@ -44,11 +46,15 @@ export interface TransformerFiles {
   readonly sentenceConfig: Fields;
   readonly tokenizerConfig: JsonObject;
   readonly tokenizerConfigName: string;
-  readonly tokenizer: { readonly file: string } & ({ readonly json: JsonObject } | { readonly vocab: string });
+  readonly tokenizer: { readonly file: string } & (
+    | { readonly json: JsonObject }
+    | { readonly vocab: string; readonly addedTokens: JsonObject }
+  );
 }
 
 const MAX_CONFIG_BYTES = 2 ** 20;
 const MAX_TOKENIZER_BYTES = 64 * 2 ** 20; // the largest genuine tokenizer.json have 35 MB
+const MAX_VOCAB_BYTES = 16 * 2 ** 20; // vocab.txt of multilingual BERT has 1 MB
 const MAX_MODULES = 16;
 
 /** The names sentence-transformers looks for, in its order; the class of 2019 named the file. */
@@ -70,12 +76,13 @@ export async function describeDirectory(directory: string): Promise<ModelDirecto
   if (modules.length === 0 && !(await files.has('config.json'))) throw await notAModel(files);
   const path = modules[0]?.path ?? '';
   await require(files, path, 'config.json', 'the configuration of the transformer is not there');
-  return {
-    files,
-    modules,
-    transformer: await readTransformer(files, path, modules[0]?.config),
-    sentenceTransformers: await readFields(files, 'config_sentence_transformers.json'),
-  };
+  const transformer = await readTransformer(files, path, modules[0]?.config);
+  const saved = 'config_sentence_transformers.json';
+  if (modules.length > 0) {
+    return { files, modules, transformer, sentenceTransformers: await readFields(files, saved), unread: [] };
+  }
+  const unread = (await files.has(saved)) ? [saved] : [];
+  return { files, modules, transformer, sentenceTransformers: fields({}, files.pathOf(saved)), unread };
 }
 
 /** The transformer module alone, which need not have a config.json: enough for its tokenizer. */
@@ -109,6 +116,9 @@ async function readModules(files: ModelFiles): Promise<ModuleEntry[]> {
     }
     const path = module.string('path').replace(/\/$/, '');
     // Normalize and Dropout need no configuration, and git does not keep the empty directory of Normalize.
+    if (i > 0 && path === '') {
+      throw new GlassbertError('E_MODULE', `the module ${kind} has no directory of its own`, { file });
+    }
     if (kind !== 'Normalize' && kind !== 'Dropout') {
       await require(files, path, 'config.json', `the configuration of the module ${kind} is not there`);
     }
@@ -177,9 +187,15 @@ async function readTokenizer(
   }
   const vocabName = at('vocab.txt');
   if (await files.has(vocabName)) {
-    const bytes = await files.read(vocabName, MAX_TOKENIZER_BYTES);
+    const bytes = await files.read(vocabName, MAX_VOCAB_BYTES);
     const file = files.pathOf(vocabName);
-    return { tokenizerConfig, tokenizerConfigName: configName, tokenizer: { file, vocab: decodeText(bytes, file) } };
+    const addedName = at('added_tokens.json');
+    const addedTokens = (await files.has(addedName)) ? await readObject(addedName, MAX_CONFIG_BYTES, 'exact') : {};
+    return {
+      tokenizerConfig,
+      tokenizerConfigName: configName,
+      tokenizer: { file, vocab: decodeText(bytes, file), addedTokens },
+    };
   }
   throw new GlassbertError('E_FILE_MISSING', 'the tokenizer is not there', {
     file: files.pathOf(jsonName),

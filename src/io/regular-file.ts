@@ -3,7 +3,7 @@
  * or a device is refused and never waited for, a read is complete or an error, and a file that changes while it is read is
  * an error too, because what was checked must be what is used.
  */
-import { constants, type FileHandle, open } from 'node:fs/promises';
+import { constants, open } from 'node:fs/promises';
 import { GlassbertError } from '../errors.ts';
 
 // O_NONBLOCK: opening a pipe that nobody writes to must not hang. O_NOFOLLOW: the caller has resolved the links already.
@@ -13,6 +13,19 @@ const NO_FOLLOW = constants.O_NOFOLLOW ?? 0;
 
 /** One read of the operating system takes less than 2^31 bytes. */
 const MAX_READ = 2 ** 30;
+
+/** What is used of a FileHandle of node:fs/promises; stated here so that users of the types need none of Node's. */
+export interface FileHandle {
+  stat(): Promise<{
+    readonly size: number;
+    readonly mtimeMs: number;
+    isFile(): boolean;
+    isDirectory(): boolean;
+    isFIFO(): boolean;
+  }>;
+  read(into: Uint8Array, offset: number, length: number, position: number): Promise<{ readonly bytesRead: number }>;
+  close(): Promise<void>;
+}
 
 export class RegularFile {
   readonly handle: FileHandle;

@@ -4,11 +4,12 @@
  *
  * `parseSafetensors` and `serializeSafetensors` work on bytes, anywhere; `openSafetensors` on a file, in Node.
  */
-import type { FileHandle } from 'node:fs/promises';
+
 import { GlassbertError } from '../errors.ts';
 import type { Floats } from '../tensor/tensor.ts';
 import { DTYPE_BITS, DTYPES, type Dtype, dtypeOf, isFloatDtype, type Values, valuesOf, widen } from './dtypes.ts';
 import { quote } from './json.ts';
+import type { FileHandle } from './regular-file.ts';
 import {
   byteLengthOf,
   headerLength,
@@ -37,7 +38,6 @@ export interface SafetensorsFile extends SafetensorsHeader {
   read(name: string): Promise<Values>;
   readFloats<Into extends Floats | 'f32' | 'f64'>(name: string, into: Into): Promise<FloatsFor<Into>>;
   close(): Promise<void>;
-  [Symbol.asyncDispose](): Promise<void>;
 }
 
 export type FloatsFor<Into> = Into extends 'f32' ? Float32Array : Into extends 'f64' ? Float64Array : Into;
@@ -132,7 +132,6 @@ export async function openSafetensors(
       return floats as FloatsFor<typeof into>;
     },
     close: () => file.close(),
-    [Symbol.asyncDispose]: () => file.close(),
   };
 }
 

@@ -15,6 +15,8 @@ import { openSafetensors, type SafetensorsFile, type TensorInfo } from './safete
 export interface Weights {
   /** The files, by their names in the directory. */
   readonly files: readonly string[];
+  /** The path of the file, or of the index of the shards. */
+  readonly file: string;
   readonly tensors: ReadonlyMap<string, TensorInfo>;
   /** The path of the file that a tensor lies in, for errors. */
   fileOf(name: string): string;
@@ -25,7 +27,7 @@ export interface Weights {
 const SINGLE = 'model.safetensors';
 const INDEX = 'model.safetensors.index.json';
 const MAX_INDEX_BYTES = 16 * 2 ** 20; // the index of a model with 100,000 tensors has 10 MB
-const MAX_SHARDS = 1000;
+const MAX_SHARDS = 256; // the largest published models have under 200
 
 /** A shard lies beside its index. */
 const SHARD_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*\.safetensors$/;
@@ -37,7 +39,7 @@ const SHARD_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*\.safetensors$/;
  */
 export async function openWeights(files: ModelFiles, path: string): Promise<Weights> {
   const at = (name: string): string => (path === '' ? name : `${path}/${name}`);
-  if (await files.has(at(SINGLE))) return openShards(files, [at(SINGLE)]);
+  if (await files.has(at(SINGLE))) return openShards(files, [at(SINGLE)], files.pathOf(at(SINGLE)));
   if (!(await files.has(at(INDEX)))) throw await noWeights(files, path);
 
   const file = files.pathOf(at(INDEX));
@@ -62,7 +64,7 @@ export async function openWeights(files: ModelFiles, path: string): Promise<Weig
     });
   }
 
-  const weights = await openShards(files, shards.map(at));
+  const weights = await openShards(files, shards.map(at), file);
   try {
     checkIndex(weights, shardOf, files, at, file);
     return weights;
@@ -72,7 +74,7 @@ export async function openWeights(files: ModelFiles, path: string): Promise<Weig
   }
 }
 
-async function openShards(files: ModelFiles, names: readonly string[]): Promise<Weights> {
+async function openShards(files: ModelFiles, names: readonly string[], file: string): Promise<Weights> {
   const shards: SafetensorsFile[] = [];
   const tensors = new Map<string, TensorInfo>();
   const shardOf = new Map<string, number>();
@@ -102,6 +104,7 @@ async function openShards(files: ModelFiles, names: readonly string[]): Promise<
   const shard = (name: string): number => shardOf.get(name) as number;
   return {
     files: names,
+    file,
     tensors,
     fileOf: name => files.pathOf(names[shard(name)]),
     readFloats: async (name, into) => {
@@ -216,12 +219,30 @@ export class TensorPlan {
     } else if (!isFloatDtype(info.dtype)) {
       this.notFloats.push(`${full}: ${info.dtype}`);
     } else {
-      const into = this.floats(sizeOf(shape));
+      const into = this.allocate(shape, full);
       this.taken.add(full);
       this.reads.push({ name: full, into });
       return into;
     }
     return this.floats(0);
+  }
+
+  private allocate(shape: readonly number[], name: string): Floats {
+    try {
+      return this.floats(sizeOf(shape));
+    } catch (cause) {
+      const found = `${name} ${formatShape(shape)}`;
+      throw new GlassbertError('E_MEMORY', 'a tensor does not fit into memory', {
+        file: this.weights.file,
+        found,
+        cause,
+      });
+    }
+  }
+
+  /** The tensors in the files that nothing has taken, sorted. */
+  unused(): string[] {
+    return [...this.weights.tensors.keys()].filter(name => !this.taken.has(name)).sort();
   }
 
   /** `name.weight` [F, D] and `name.bias` [F]. */
@@ -250,8 +271,7 @@ export class TensorPlan {
    * @throws E_TENSOR_MISSING, E_TENSOR_SHAPE, E_TENSOR_DTYPE, E_TENSOR_VALUE, each with the first five and the count
    */
   async read(): Promise<void> {
-    const file =
-      this.weights.files.length === 1 ? this.weights.fileOf(this.weights.tensors.keys().next().value ?? '') : undefined;
+    const file = this.weights.file;
     const refuse = (
       code: 'E_TENSOR_MISSING' | 'E_TENSOR_SHAPE' | 'E_TENSOR_DTYPE' | 'E_TENSOR_VALUE',
       what: string,
@@ -280,7 +300,7 @@ export class TensorPlan {
     );
     refuse(
       'E_TENSOR_DTYPE',
-      'of a dtype that is not computed with',
+      'of an unsupported dtype',
       this.notFloats,
       'F64, F32, F16 and BF16 are. Quantized checkpoints are not supported.',
     );
@@ -289,7 +309,9 @@ export class TensorPlan {
     for (const { name, into } of this.reads) {
       await this.weights.readFloats(name, into);
       const at = into.findIndex(value => !Number.isFinite(value));
-      if (at >= 0) broken.push(`${name} (element ${at} is ${into[at]})`);
+      if (at < 0) continue;
+      const tooLarge = this.weights.tensors.get(name)?.dtype === 'F64' && into instanceof Float32Array;
+      broken.push(`${name} (element ${at} is ${into[at]}${tooLarge ? ' as f32' : ''})`);
     }
     refuse(
       'E_TENSOR_VALUE',

@@ -13,7 +13,7 @@ import type { Kernels, Linear } from '../tensor/kernels.ts';
 import type { Floats } from '../tensor/tensor.ts';
 
 export interface VectorModule {
-  readonly kind: 'Dense' | 'LayerNorm' | 'Normalize' | 'Dropout';
+  readonly kind: 'Dense' | 'LayerNorm' | 'Normalize' | 'Dropout' | 'Projection';
   readonly inFeatures: number;
   readonly outFeatures: number;
   /** One line for the load report, such as `Dense 768 -> 512, torch.nn.modules.activation.Tanh`. */
@@ -34,9 +34,7 @@ const TANH = 'torch.nn.modules.activation.Tanh';
  * @throws E_CONFIG, E_MODULE, and what TensorPlan throws
  */
 export async function loadDense(k: Kernels, config: Fields, weights: Weights, D: number): Promise<VectorModule> {
-  for (const key of ['module_input_name', 'module_output_name']) {
-    config.string(key, { oneOf: ['sentence_embedding'], default: 'sentence_embedding' });
-  }
+  checkNames(config);
   const inFeatures = config.integer('in_features', { min: 1, max: MAX_FEATURES });
   const outFeatures = config.integer('out_features', { min: 1, max: MAX_FEATURES });
   const residual = config.boolean('use_residual', { default: false });
@@ -56,7 +54,7 @@ export async function loadDense(k: Kernels, config: Fields, weights: Weights, D:
     inFeatures,
     outFeatures,
     summary: `Dense ${inFeatures} -> ${outFeatures}, ${name}${residual ? ', residual' : ''}`,
-    unused: [...weights.tensors.keys()].filter(tensor => !plan.taken.has(tensor)),
+    unused: plan.unused(),
     run(x, B) {
       const out = k.floats(B * outFeatures);
       k.linear(out, x, linear, B);
@@ -85,7 +83,7 @@ export async function loadLayerNorm(k: Kernels, config: Fields, weights: Weights
     inFeatures: dimension,
     outFeatures: dimension,
     summary: `LayerNorm ${dimension}`,
-    unused: [...weights.tensors.keys()].filter(tensor => !plan.taken.has(tensor)),
+    unused: plan.unused(),
     run(x, B) {
       const out = k.floats(B * dimension);
       k.layerNorm(out, x, null, norm, B);
@@ -94,11 +92,11 @@ export async function loadLayerNorm(k: Kernels, config: Fields, weights: Weights
   };
 }
 
-/** A linear layer alone. */
-export function linearModule(k: Kernels, linear: Linear, name: string): VectorModule {
+/** A linear layer alone, as DPR has it after its first token. */
+export function projectionModule(k: Kernels, linear: Linear, name: string): VectorModule {
   const { inFeatures, outFeatures } = linear;
   return {
-    kind: 'Dense',
+    kind: 'Projection',
     inFeatures,
     outFeatures,
     summary: `${name} ${inFeatures} -> ${outFeatures}`,
@@ -111,7 +109,8 @@ export function linearModule(k: Kernels, linear: Linear, name: string): VectorMo
   };
 }
 
-export function normalizeModule(D: number): VectorModule {
+export function normalizeModule(config: Fields, D: number): VectorModule {
+  checkNames(config);
   return {
     kind: 'Normalize',
     inFeatures: D,
@@ -153,12 +152,19 @@ export function normalize(x: Floats, B: number, D: number): void {
   }
 }
 
+/** Modules may be told to work on something other than the sentence vector; here they do not. */
+function checkNames(config: Fields): void {
+  for (const key of ['module_input_name', 'module_output_name']) {
+    config.string(key, { oneOf: ['sentence_embedding'], default: 'sentence_embedding' });
+  }
+}
+
 function checkWidth(key: string, width: number, D: number, file: string): void {
   if (width === D) return;
   throw new GlassbertError('E_MODULE', `"${key}" does not fit the module before it`, {
     file,
     expected: `${D}`,
     found: `${width}`,
-    hint: 'The modules are of different models: copy the whole directory again.',
+    hint: 'The modules are of different models, or the pooling was overridden by one of another width.',
   });
 }

@@ -61,11 +61,11 @@ export function parsePoolingConfig(config: Fields): PoolingConfig {
   const oneOf = POOLING_MODES;
   if (Array.isArray(config.raw('pooling_mode'))) {
     const names = config.array('pooling_mode');
-    if (names.length === 0 || !names.every(isPoolingMode)) {
+    if (!areModes(names)) {
       throw new GlassbertError('E_CONFIG', '"pooling_mode" has an unknown value', {
         file: config.file,
         expected: `a list of ${POOLING_MODES.join(', ')}`,
-        found: JSON.stringify(names),
+        found: JSON.stringify(names).slice(0, 200),
       });
     }
     return { ...common, modes: names, key: 'pooling_mode' };
@@ -78,8 +78,10 @@ export function parsePoolingConfig(config: Fields): PoolingConfig {
   return { ...common, modes, key: modes.map(mode => LEGACY_KEYS[mode]).join(', ') };
 }
 
-export function isPoolingMode(name: unknown): name is PoolingMode {
-  return POOLING_MODES.includes(name as PoolingMode);
+/** One to six names of modes. */
+export function areModes(names: readonly unknown[]): names is readonly PoolingMode[] {
+  const known = names.every(name => POOLING_MODES.includes(name as PoolingMode));
+  return known && names.length >= 1 && names.length <= POOLING_MODES.length;
 }
 
 /**

@@ -6,7 +6,7 @@
  * some 1e-4 between equal vectors.
  */
 import { GlassbertError } from '../errors.ts';
-import { type Floats, formatShape, type Tensor, zerosLike } from '../tensor/tensor.ts';
+import { type Floats, formatShape, sizeOf, type Tensor, zerosLike } from '../tensor/tensor.ts';
 
 export const SIMILARITY_NAMES = ['cosine', 'dot', 'euclidean', 'manhattan'] as const;
 
@@ -45,8 +45,8 @@ const COMPARE: Readonly<Record<SimilarityName, Compare>> = {
  * @throws E_ARGUMENT when the widths differ
  */
 export function similarity(name: SimilarityName, a: Tensor, b: Tensor): Tensor {
-  const [A, D] = a.shape.length === 1 ? [1, a.shape[0]] : a.shape;
-  const [B, otherD] = b.shape.length === 1 ? [1, b.shape[0]] : b.shape;
+  const [A, D] = rowsOf(a);
+  const [B, otherD] = rowsOf(b);
   if (D !== otherD) {
     throw new GlassbertError('E_ARGUMENT', 'vectors of different widths cannot be compared', {
       expected: `[..., ${D}]`,
@@ -58,4 +58,16 @@ export function similarity(name: SimilarityName, a: Tensor, b: Tensor): Tensor {
     for (let j = 0; j < B; j++) data[i * B + j] = COMPARE[name](a.data, i * D, b.data, j * D, D);
   }
   return { data, shape: [A, B] };
+}
+
+/** [N, D] of a matrix, [1, D] of a vector. */
+function rowsOf(tensor: Tensor): readonly [number, number] {
+  const shape = tensor?.shape ?? [];
+  if ((shape.length === 1 || shape.length === 2) && tensor.data?.length === sizeOf(shape)) {
+    return shape.length === 1 ? [1, shape[0]] : [shape[0], shape[1]];
+  }
+  throw new GlassbertError('E_ARGUMENT', 'similarity compares tensors { data, shape }', {
+    expected: '[N, D] or [D]',
+    found: tensor?.shape === undefined ? typeof tensor : `${formatShape(shape)} with ${tensor.data?.length} elements`,
+  });
 }

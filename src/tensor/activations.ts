@@ -35,7 +35,7 @@ export const ACTIVATIONS: ReadonlyMap<string, Activation> = new Map<string, Acti
   ['gelu', gelu],
   ['gelu_python', gelu],
   ['gelu_new', geluTanh],
-  ['gelu_fast', geluTanh], // 0.7978845608, as printed there, is the same constant to ten digits
+  ['gelu_fast', x => 0.5 * x * (1 + tanh(0.7978845608 * x * (1 + 0.044715 * x * x)))], // ten digits, as it is defined
   ['gelu_accurate', geluTanh],
   ['gelu_pytorch_tanh', geluTanh],
   ['gelu_python_tanh', geluTanh],
@@ -73,6 +73,8 @@ export const TORCH_ACTIVATIONS: ReadonlyMap<string, Activation> = new Map<string
   ['torch.nn.modules.activation.Softsign', x => x / (1 + Math.abs(x))],
   ['torch.nn.modules.activation.LogSigmoid', x => -softplus(-x)],
   ['torch.nn.modules.activation.Hardtanh', x => clamp(x, -1, 1)],
+  ['torch.nn.modules.activation.Softshrink', x => (x > 0.5 ? x - 0.5 : x < -0.5 ? x + 0.5 : 0)],
+  ['torch.nn.modules.activation.Hardshrink', x => (x > 0.5 || x < -0.5 ? x : 0)],
   ['torch.nn.modules.activation.Hardsigmoid', x => clamp(x + 3, 0, 6) / 6],
   ['torch.nn.modules.activation.Hardswish', x => (x * clamp(x + 3, 0, 6)) / 6],
   ['torch.nn.modules.activation.Tanhshrink', x => x - tanh(x)],

@@ -18,13 +18,16 @@ import { linear } from './matmul.ts';
 import { softmax } from './softmax.ts';
 import { type Floats, zerosLike } from './tensor.ts';
 
+/** Rows of scores at a time, so that memory grows with T and not with its square. */
+const ROWS = 64;
+
 /** Scratch of one head of one text. */
 interface Head {
   readonly query: Float64Array; // [T, K]
   readonly key: Float64Array; // [T, K]
   readonly value: Float64Array; // [K, T], transposed
-  readonly probabilities: Float64Array; // [T, T]
-  readonly context: Float64Array; // [T, K]
+  readonly probabilities: Float64Array; // [ROWS, T]
+  readonly context: Float64Array; // [ROWS, K]
 }
 
 /**
@@ -61,14 +64,18 @@ export function attention(
         }
       }
 
-      linear(head.probabilities, head.query, head.key, null, T, K, T); // Q Kᵀ: [T, K] x [T, K] -> [T, T]
-      for (let i = 0; i < T * T; i++) head.probabilities[i] /= Math.sqrt(K);
-      for (let t = 0; t < T; t++) softmax(head.probabilities, head.probabilities, t * T, T);
-      seen?.set(head.probabilities, h * T * T);
-      linear(head.context, head.probabilities, head.value, null, T, T, K); // P V: [T, T] x [K, T] -> [T, K]
+      for (let from = 0; from < T; from += ROWS) {
+        const rows = Math.min(ROWS, T - from);
+        const queries = head.query.subarray(from * K);
+        linear(head.probabilities, queries, head.key, null, rows, K, T); // Q Kᵀ: [rows, K] x [T, K] -> [rows, T]
+        for (let i = 0; i < rows * T; i++) head.probabilities[i] /= Math.sqrt(K);
+        for (let t = 0; t < rows; t++) softmax(head.probabilities, head.probabilities, t * T, T);
+        seen?.set(head.probabilities.subarray(0, rows * T), (h * T + from) * T);
+        linear(head.context, head.probabilities, head.value, null, rows, T, K); // P V: [rows, T] x [K, T] -> [rows, K]
 
-      for (let t = 0; t < T; t++) {
-        for (let k = 0; k < K; k++) context[first + t * D + k] = head.context[t * K + k];
+        for (let t = 0; t < rows; t++) {
+          for (let k = 0; k < K; k++) context[first + (from + t) * D + k] = head.context[t * K + k];
+        }
       }
     }
     if (seen) seeProbabilities?.(b, seen, T);
@@ -80,7 +87,7 @@ function allocateHead(T: number, K: number): Head {
     query: new Float64Array(T * K),
     key: new Float64Array(T * K),
     value: new Float64Array(K * T),
-    probabilities: new Float64Array(T * T),
-    context: new Float64Array(T * K),
+    probabilities: new Float64Array(ROWS * T),
+    context: new Float64Array(ROWS * K),
   };
 }

@@ -27,9 +27,9 @@ export function formatShape(shape: readonly (number | bigint | string)[]): strin
   return `[${shape.join(', ')}]`;
 }
 
-/** Row `n` of a matrix [N, D], as a view of the same memory. */
+/** Row `n` of a matrix [N, D], as a view of the same memory; a vector [D] is its own row 0. */
 export function rowOf<Data extends Floats>(tensor: Tensor<Data>, n: number): Data {
-  const D = tensor.shape[1] as number;
+  const D = tensor.shape.at(-1) as number;
   return tensor.data.subarray(n * D, (n + 1) * D) as Data;
 }
 

@@ -22,28 +22,41 @@ export interface AddedToken {
 
 type Entry = readonly [written: string, token: AddedToken];
 
+/** Some units that a text must go along with, and where it may go from there. */
+interface Branch {
+  readonly units: Uint16Array;
+  /** What is found where they end. */
+  readonly found: Entry | undefined;
+  readonly next: ReadonlyMap<number, Branch>;
+}
+
 /** Finds a set of added tokens in texts, in time linear in the text and at worst in the longest token. */
 export class AddedTokenFinder {
-  /** Sorted by what is searched for, so that those with a common beginning stand together, the shortest first. */
-  private readonly entries: readonly Entry[];
+  private readonly root: Branch;
   /** Any first unit of any of them: most texts hold none, and one look tells. */
   private readonly first: RegExp;
 
   /** @param write - how a token is written in the texts */
   constructor(tokens: readonly AddedToken[], write: (content: string) => string = content => content) {
-    this.entries = tokens
+    const entries = tokens
       .map(token => [write(token.content), token] as const)
       .filter(([written]) => written !== '')
       .sort(([a], [b]) => (a < b ? -1 : Number(a > b)));
-    const units = new Set(this.entries.map(([written]) => written.charCodeAt(0)));
-    this.first = new RegExp(`[${[...units].map(unit => `\\u${unit.toString(16).padStart(4, '0')}`).join('')}]`, 'g');
+    this.root = { units: new Uint16Array(), found: undefined, next: branches(entries, 0) };
+    const units = [...this.root.next.keys()];
+    this.first = new RegExp(`[${units.map(unit => `\\u${unit.toString(16).padStart(4, '0')}`).join('')}]`, 'g');
   }
 
   /** The text in order: what lies between the tokens as strings, never empty, and the tokens. */
   *split(text: string): Generator<string | AddedToken, void, void> {
     let given = 0;
+    let units: Uint16Array | undefined;
+    // As in the reference, `rstrip` does not move the search: a token that begins within the white space it took is found
+    // as well. That white space ends in one place for all of them, so it is read once.
+    let spaceEnd = 0;
     for (let i = this.candidate(text, 0); i < text.length; ) {
-      const found = this.longestAt(text, i);
+      units ??= unitsOf(text);
+      const found = this.longestAt(units, i);
       if (found === undefined) {
         i = this.candidate(text, i + 1);
         continue;
@@ -54,7 +67,8 @@ export class AddedTokenFinder {
         const from = token.lstrip ? skipSpaceBack(text, i, given) : i;
         if (given < from) yield text.slice(given, from);
         yield token;
-        given = token.rstrip ? skipSpace(text, end) : end;
+        if (token.rstrip) spaceEnd = skipSpace(text, Math.max(end, spaceEnd));
+        given = token.rstrip ? spaceEnd : end;
       }
       i = this.candidate(text, end);
     }
@@ -64,33 +78,59 @@ export class AddedTokenFinder {
   /** The next place from `i` on where a token may begin; the end of the text if there is none. */
   private candidate(text: string, i: number): number {
     this.first.lastIndex = i;
-    return this.first.exec(text)?.index ?? text.length;
+    return this.first.test(text) ? this.first.lastIndex - 1 : text.length;
   }
 
-  /** Narrows the entries, unit by unit, to those that the text goes along with. */
-  private longestAt(text: string, i: number): Entry | undefined {
+  private longestAt(text: Uint16Array, i: number): Entry | undefined {
     let longest: Entry | undefined;
-    let low = 0;
-    let high = this.entries.length;
-    for (let depth = 0; low < high; depth++) {
-      // entries[low .. high) agree with the text in `depth` units; one that ends here is a match, and sorts first.
-      while (low < high && this.entries[low]?.[0].length === depth) longest = this.entries[low++];
-      const unit = text.charCodeAt(i + depth); // NaN behind the end, which no entry reaches
-      low = this.firstFrom(unit, depth, low, high);
-      high = this.firstFrom(unit + 1, depth, low, high);
+    let branch: Branch | undefined = this.root;
+    while (branch !== undefined && standsAt(text, i, branch.units)) {
+      i += branch.units.length;
+      longest = branch.found ?? longest;
+      branch = branch.next.get(text[i] ?? Number.NaN); // behind the end nothing begins
     }
     return longest;
   }
+}
 
-  /** Among low … high - 1, the first entry whose unit at `depth` is at least this; `high` if there is none. */
-  private firstFrom(unit: number, depth: number, low: number, high: number): number {
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((this.entries[middle] as Entry)[0].charCodeAt(depth) >= unit) high = middle;
-      else low = middle + 1;
-    }
-    return low;
+/** The units of a text: compared there, they take a fraction of the time of text.startsWith() (Node 24). */
+function unitsOf(text: string): Uint16Array {
+  const units = new Uint16Array(text.length);
+  for (let i = 0; i < units.length; i++) units[i] = text.charCodeAt(i);
+  return units;
+}
+
+function standsAt(text: Uint16Array, i: number, units: Uint16Array): boolean {
+  let k = 0;
+  while (k < units.length && text[i + k] === units[k]) k++;
+  return k === units.length;
+}
+
+/**
+ * Where a text may go that agrees with these entries in `depth` units. Units that leave no choice are taken together, so
+ * that they are compared at once.
+ *
+ * @param entries - sorted; all are longer
+ */
+function branches(entries: readonly Entry[], depth: number): Map<number, Branch> {
+  const next = new Map<number, Branch>();
+  for (let start = 0, end = 0; start < entries.length; start = end) {
+    const entry = entries[start] as Entry;
+    const unit = entry[0].charCodeAt(depth);
+    while (end < entries.length && (entries[end] as Entry)[0].charCodeAt(depth) === unit) end++;
+    const last = (entries[end - 1] as Entry)[0];
+    let shared = depth + 1;
+    while (shared < entry[0].length && entry[0][shared] === last[shared]) shared++;
+    // Those that end here come first. Of several that normalization made one, the last counts.
+    let longer = start;
+    while (longer < end && (entries[longer] as Entry)[0].length === shared) longer++;
+    next.set(unit, {
+      units: unitsOf(entry[0].slice(depth, shared)),
+      found: longer > start ? entries[longer - 1] : undefined,
+      next: branches(entries.slice(longer, end), shared),
+    });
   }
+  return next;
 }
 
 // `\w` of the Rust crate `regex`. The one place here that follows the Unicode version of the engine.

@@ -1,5 +1,5 @@
 /** The tokenizer of a model directory by itself, importable as `glassbert/tokenizer`. */
-import { describeTransformer } from '../io/model-directory.ts';
+import { describeTransformer, type TransformerFiles } from '../io/model-directory.ts';
 import { decideMaxLength } from './max-length.ts';
 import { createTokenizer, type Tokenizer } from './tokenizer.ts';
 
@@ -17,12 +17,20 @@ export type { EncodeOptions, Encoding, Tokenizer } from './tokenizer.ts';
  */
 export async function loadTokenizer(directory: string): Promise<Tokenizer> {
   const described = await describeTransformer(directory);
-  const { tokenizer, tokenizerConfig, sentenceConfig } = described.transformer;
+  const doLowerCase = described.transformer.sentenceConfig.boolean('do_lower_case', { default: false });
+  return tokenizerOf(described.transformer, doLowerCase, decideMaxLength(described, undefined, () => {}).value);
+}
+
+/** The tokenizer that the files of a transformer module describe. */
+export function tokenizerOf(transformer: TransformerFiles, doLowerCase: boolean, maxLength: number): Tokenizer {
+  const { tokenizer, tokenizerConfig } = transformer;
   return createTokenizer({
-    ...('json' in tokenizer ? { tokenizerJson: tokenizer.json } : { vocab: tokenizer.vocab }),
+    ...('json' in tokenizer
+      ? { tokenizerJson: tokenizer.json }
+      : { vocab: tokenizer.vocab, addedTokens: tokenizer.addedTokens }),
     tokenizerConfig,
-    doLowerCase: sentenceConfig.boolean('do_lower_case', { default: false }),
-    maxLength: decideMaxLength(described, undefined, () => {}).value,
+    doLowerCase,
+    maxLength,
     file: tokenizer.file,
   });
 }

@@ -2,7 +2,8 @@
  * The longest input of a model. A directory states up to four limits, and they often differ: all-MiniLM-L6-v2 is published
  * with 128, 256, 512 and 512.
  *
- * As in sentence-transformers 6: `max_seq_length` of sentence_bert_config.json wins, else the smaller of `model_max_length` of
+ * As in sentence-transformers 6: a `model_max_length` for the tokenizer in sentence_bert_config.json wins, then its
+ * `max_seq_length`, else the smaller of `model_max_length` of
  * tokenizer_config.json and `max_position_embeddings` of config.json. The truncation in tokenizer.json never counts. Unlike
  * there, a limit beyond the positions is lowered to them, with a warning, instead of failing on the first long text.
  */
@@ -35,7 +36,8 @@ export function decideMaxLength(
     return { value: value < NO_LIMIT ? Math.floor(value) : undefined, from };
   };
   const ofPositions = stated(config, 'max_position_embeddings');
-  const ofTokenizer = stated(tokenizerConfig, 'model_max_length');
+  const legacy = !tokenizerConfig.has('model_max_length') && tokenizerConfig.has('max_len');
+  const ofTokenizer = stated(tokenizerConfig, legacy ? 'max_len' : 'model_max_length');
   const positions = ofPositions.value ?? NO_LIMIT;
 
   if (wanted !== undefined && !(Number.isInteger(wanted) && 1 <= wanted && wanted <= positions)) {
@@ -46,6 +48,9 @@ export function decideMaxLength(
   }
   const candidates = [
     { value: wanted, from: { option: 'maxSeqLength' } },
+    ...['processor_kwargs', 'tokenizer_args']
+      .filter(key => sentenceConfig.has(key))
+      .map(key => stated(sentenceConfig.object(key), 'model_max_length', `${key}.model_max_length`)),
     stated(sentenceConfig, 'max_seq_length'),
     ...((ofTokenizer.value ?? NO_LIMIT) <= positions ? [ofTokenizer, ofPositions] : [ofPositions, ofTokenizer]),
   ];

@@ -15,7 +15,8 @@ export type Slot =
 
 export interface Template {
   readonly single: readonly Slot[];
-  readonly pair: readonly Slot[];
+  /** Undefined where the file has none. */
+  readonly pair: readonly Slot[] | undefined;
 }
 
 /**
@@ -50,6 +51,11 @@ export function readTemplate(postProcessor: Json, file: string): Template {
   }
 }
 
+/** The largest token type + 1. */
+export function countTypes(slots: readonly Slot[]): number {
+  return Math.max(0, ...slots.map(slot => slot.typeId)) + 1;
+}
+
 /** How many tokens a template adds to those of the text. */
 export function countSpecials(slots: readonly Slot[]): number {
   return slots.filter(slot => 'id' in slot).length;
@@ -63,7 +69,7 @@ const PLAIN: Template = { single: [A], pair: [A, B] };
 function special(processor: Fields, key: 'cls' | 'sep'): Slot {
   const [token, id] = processor.array(key);
   if (typeof token !== 'string' || !isId(id)) {
-    throw refuse(processor.file, `post_processor.${key}`, '["token", id]', JSON.stringify(processor.raw(key)));
+    throw refuse(processor.file, `post_processor.${key}`, '["token", id]', `[${typeof token}, ${typeof id}]`);
   }
   return { id, token, typeId: 0 };
 }
@@ -73,25 +79,43 @@ function special(processor: Fields, key: 'cls' | 'sep'): Slot {
  * a special token may stand for several: `"special_tokens": {"[CLS]": {"id": "[CLS]", "ids": [2], "tokens": ["[CLS]"]}}`.
  */
 function templateProcessing(processor: Fields): Template {
-  const specials = processor.object('special_tokens');
-  const slots = (key: 'single' | 'pair', sequences: readonly string[]): Slot[] =>
-    processor.array(key).flatMap((value, n): Slot[] => {
-      const where = `post_processor.${key}[${n}]`;
-      const piece = fields(value, processor.file, where);
-      const isSpecial = piece.has('SpecialToken');
-      const reference = piece.object(isSpecial ? 'SpecialToken' : 'Sequence');
-      const typeId = reference.integer('type_id', { min: 0, max: 1 });
-      if (!isSpecial) return [{ sequence: reference.string('id', { oneOf: sequences }) as 'A' | 'B', typeId }];
+  const single = slots(processor, 'single', ['A']);
+  const hasPair = processor.array('pair', { default: [] }).length > 0;
+  return { single, pair: hasPair ? slots(processor, 'pair', ['A', 'B']) : undefined };
+}
 
-      const entry = specials.object(reference.string('id'));
-      const tokens = entry.array('tokens');
-      return entry.array('ids').map((id, k) => {
-        const token = tokens[k];
-        if (isId(id) && typeof token === 'string') return { id, token, typeId };
-        throw refuse(processor.file, where, 'as many tokens as ids', JSON.stringify([id, token ?? null]));
-      });
+/** @param sequences - each of which must stand there once: a text must neither vanish nor multiply */
+function slots(processor: Fields, key: 'single' | 'pair', sequences: readonly string[]): Slot[] {
+  const { file } = processor;
+  const where = `post_processor.${key}`;
+  const specials = processor.object('special_tokens');
+  const slots = atMost(processor.array(key), MAX_PIECES, where, file).flatMap((value, n): Slot[] => {
+    const piece = fields(value, file, `${where}[${n}]`);
+    const isSpecial = piece.has('SpecialToken');
+    const reference = piece.object(isSpecial ? 'SpecialToken' : 'Sequence');
+    const typeId = reference.integer('type_id', { min: 0, max: 1 });
+    if (!isSpecial) return [{ sequence: reference.string('id', { oneOf: sequences }) as 'A' | 'B', typeId }];
+
+    const entry = specials.object(reference.string('id'));
+    const tokens = entry.array('tokens');
+    return atMost(entry.array('ids'), MAX_IDS, `${where}[${n}]`, file).map((id, k) => {
+      const token = tokens[k];
+      if (isId(id) && typeof token === 'string') return { id, token, typeId };
+      throw refuse(file, `${where}[${n}]`, 'as many tokens as ids', `[${typeof id}, ${typeof token}]`);
     });
-  return { single: slots('single', ['A']), pair: slots('pair', ['A', 'B']) };
+  });
+  const found = slots.flatMap(slot => ('sequence' in slot ? [slot.sequence] : []));
+  if (found.toSorted().join() === sequences.join()) return slots;
+  throw refuse(file, where, `${sequences.join(' and ')} once`, found.join(', ') || 'neither');
+}
+
+// A template multiplies: pieces times ids, for every text. Genuine ones have five pieces of one id.
+const MAX_PIECES = 16;
+const MAX_IDS = 16;
+
+function atMost(values: readonly Json[], limit: number, where: string, file: string): readonly Json[] {
+  if (values.length <= limit) return values;
+  throw refuse(file, where, `at most ${limit}`, `${values.length}`);
 }
 
 function isId(value: Json | undefined): value is number {

@@ -7,6 +7,7 @@
 import { GlassbertError } from '../errors.ts';
 import { type Json, type JsonObject, quote } from '../io/json.ts';
 import { fields } from '../io/json-fields.ts';
+import { MAX_TOKEN_LENGTH, MAX_VOCABULARY } from './vocabulary.ts';
 
 /** Names by which tokenizer_config.json may rename the special tokens, and the names they have if it does not. */
 const SPECIAL_TOKENS = {
@@ -19,11 +20,14 @@ const SPECIAL_TOKENS = {
 
 /**
  * @param vocab - the text of vocab.txt
+ * @param addedTokens - added_tokens.json: tokens that the vocabulary lacks, with their ids
  * @param config - tokenizer_config.json: do_lower_case, strip_accents, tokenize_chinese_chars and the special tokens are
  *   read, with the defaults of BertTokenizer
- * @throws E_TOKENIZER for a token that stands twice, and for special tokens that are not in the vocabulary
+ * @throws E_TOKENIZER for a token that stands twice, for too many and too long lines, and for special tokens that are not
+ *   in the vocabulary
  */
-export function fromVocabTxt(vocab: string, config: JsonObject, file: string, configFile: string): JsonObject {
+export function fromVocabTxt(vocab: string, addedTokens: JsonObject, config: JsonObject, file: string): JsonObject {
+  const configFile = 'tokenizer_config.json';
   const ids = readLines(vocab, file);
   const settings = fields(config, configFile);
 
@@ -41,7 +45,10 @@ export function fromVocabTxt(vocab: string, config: JsonObject, file: string, co
   const idOf = (token: string) => ids.get(token) as number;
 
   return {
-    added_tokens: [...new Set(specials)].map(content => ({ id: idOf(content), content, special: true })),
+    added_tokens: [
+      ...[...new Set(specials)].map(content => ({ id: idOf(content), content, special: true })),
+      ...Object.entries(addedTokens).flatMap(([content, id]) => (specials.includes(content) ? [] : [{ id, content }])),
+    ],
     normalizer: {
       type: 'BertNormalizer',
       clean_text: true,
@@ -61,22 +68,41 @@ export function fromVocabTxt(vocab: string, config: JsonObject, file: string, co
   };
 }
 
+/** Reads line by line, for a file of nothing but newlines would make an array of many times its size. */
 function readLines(vocab: string, file: string): Map<string, number> {
+  if (hasMoreLines(vocab, MAX_VOCABULARY)) {
+    throw refuse(file, 'the vocabulary is larger than any genuine one', `at most ${MAX_VOCABULARY} lines`);
+  }
   const ids = new Map<string, number>();
-  const lines = vocab.split(/\r?\n/);
-  if (lines.at(-1) === '') lines.pop(); // what follows the last newline
-  for (const [id, token] of lines.entries()) {
+  for (let start = 0, end = 0; start < vocab.length; start = end + 1) {
+    end = vocab.indexOf('\n', start);
+    if (end === -1) end = vocab.length;
+    const id = ids.size;
+    const stop = end < vocab.length && vocab[end - 1] === '\r' && end > start ? end - 1 : end;
+    if (stop - start > MAX_TOKEN_LENGTH) {
+      const found = `${stop - start}`;
+      throw refuse(file, `line ${id + 1} is too long`, `at most ${MAX_TOKEN_LENGTH} characters`, found);
+    }
+    const token = vocab.slice(start, stop);
     const first = ids.get(token);
     if (first !== undefined) {
-      throw new GlassbertError('E_TOKENIZER', `the token ${quote(token)} stands twice`, {
-        file,
-        expected: 'every token once',
-        found: `it in lines ${first + 1} and ${id + 1}`,
-      });
+      const found = `it in lines ${first + 1} and ${id + 1}`;
+      throw refuse(file, `the token ${quote(token)} stands twice`, 'every token once', found);
     }
     ids.set(token, id);
   }
   return ids;
+}
+
+/** Told before a token is kept. */
+function hasMoreLines(text: string, limit: number): boolean {
+  let lines = 0;
+  for (let at = 0; at < text.length && lines <= limit; lines++) at = text.indexOf('\n', at) + 1 || text.length;
+  return lines > limit;
+}
+
+function refuse(file: string, summary: string, expected: string, found?: string): GlassbertError {
+  return new GlassbertError('E_TOKENIZER', summary, { file, expected, found });
 }
 
 /** A special token is written as a string, or as an object with its `content`. */

@@ -9,11 +9,13 @@ import { asObject, fields } from '../io/json-fields.ts';
 import type { AddedToken } from './added-tokens.ts';
 
 /** Twice the largest known (XLM-V has 901,629). Holds for the ids too, so that gaps cannot make a table of gigabytes. */
-const MAX_VOCABULARY = 2_000_000;
+export const MAX_VOCABULARY = 2_000_000;
 /** UTF-16 units. The longest known tokens are rows of 128 blanks. */
-const MAX_TOKEN_LENGTH = 1024;
+export const MAX_TOKEN_LENGTH = 1024;
 /** Genuine files have up to about a thousand (`<extra_id_0>`, `[unused0]`). */
 const MAX_ADDED_TOKENS = 10_000;
+/** UTF-16 units. Every place of a text may be compared with so many. */
+const MAX_ADDED_TOKEN_LENGTH = 128;
 
 export interface Vocabulary {
   /** The id of every token that the model itself knows; added tokens only where they are among them. */
@@ -26,7 +28,12 @@ export interface Vocabulary {
 /** @throws E_TOKENIZER, and E_CONFIG for missing and mistyped fields */
 export function readVocabulary(tokenizerJson: JsonObject, file: string): Vocabulary {
   const vocab = asObject(tokenizerJson.model ?? null, file, 'model').vocab ?? null;
-  const ids = Array.isArray(vocab) ? listedIds(vocab, file) : mappedIds(asObject(vocab, file, 'model.vocab'), file);
+  const entries = Object.entries(asObject(vocab, file, 'model.vocab'));
+  if (entries.length > MAX_VOCABULARY) {
+    const expected = `at most ${MAX_VOCABULARY} tokens`;
+    throw refuse(file, 'the vocabulary is larger than any genuine one', expected, `${entries.length}`);
+  }
+  const ids = new Map(entries as [string, number][]); // numbers: checked below
   const added = addedTokens(tokenizerJson.added_tokens ?? [], file);
 
   const tokenOf = new Map<number, string>();
@@ -39,7 +46,7 @@ export function readVocabulary(tokenizerJson: JsonObject, file: string): Vocabul
       );
     }
     if (!Number.isInteger(id) || (id as number) < 0 || (id as number) >= MAX_VOCABULARY) {
-      throw refuse(file, `the id of ${quote(token)} is out of range`, `0 to ${MAX_VOCABULARY - 1}`, JSON.stringify(id));
+      throw refuse(file, `the id of ${quote(token)} is out of range`, `0 to ${MAX_VOCABULARY - 1}`, shown(id));
     }
     const other = tokenOf.get(id as number);
     if (other !== undefined && other !== token) {
@@ -62,34 +69,6 @@ export function readVocabulary(tokenizerJson: JsonObject, file: string): Vocabul
   return { ids, added, size };
 }
 
-/** WordPiece and BPE: `{"[PAD]": 0, …}`. */
-function mappedIds(vocab: JsonObject, file: string): Map<string, number> {
-  const entries = Object.entries(vocab);
-  if (entries.length > MAX_VOCABULARY) throw tooMany(file, entries.length);
-  return new Map(entries as [string, number][]);
-}
-
-/** Unigram: `[["<s>", 0.0], …]`, where the position is the id. */
-function listedIds(vocab: readonly Json[], file: string): Map<string, number> {
-  if (vocab.length > MAX_VOCABULARY) throw tooMany(file, vocab.length);
-  const ids = new Map<string, number>();
-  for (const [id, entry] of vocab.entries()) {
-    const [token, score] = Array.isArray(entry) ? entry : [];
-    if (typeof token !== 'string' || typeof score !== 'number') {
-      throw refuse(
-        file,
-        `entry ${id} of model.vocab is malformed`,
-        '["token", score]',
-        JSON.stringify(entry).slice(0, 80),
-      );
-    }
-    if (ids.has(token))
-      throw refuse(file, `the token ${quote(token)} stands twice in model.vocab`, 'one id for a token');
-    ids.set(token, id);
-  }
-  return ids;
-}
-
 function addedTokens(value: Json, file: string): AddedToken[] {
   if (!Array.isArray(value) || value.length > MAX_ADDED_TOKENS) {
     const found = Array.isArray(value) ? `${value.length}` : typeof value;
@@ -101,6 +80,10 @@ function addedTokens(value: Json, file: string): AddedToken[] {
     const content = token.string('content');
     if (content === '' || seen.has(content)) {
       throw refuse(file, `added_tokens[${n}] is empty or stands twice`, 'a token once', quote(content));
+    }
+    if (content.length > MAX_ADDED_TOKEN_LENGTH) {
+      const expected = `at most ${MAX_ADDED_TOKEN_LENGTH} characters`;
+      throw refuse(file, `the added token ${quote(content)} is too long`, expected, `${content.length}`);
     }
     seen.add(content);
     const special = token.boolean('special', { default: false });
@@ -116,8 +99,8 @@ function addedTokens(value: Json, file: string): AddedToken[] {
   });
 }
 
-function tooMany(file: string, found: number): GlassbertError {
-  return refuse(file, 'the vocabulary is larger than any genuine one', `at most ${MAX_VOCABULARY} tokens`, `${found}`);
+function shown(value: Json): string {
+  return typeof value === 'number' ? `${value}` : typeof value;
 }
 
 function refuse(file: string, summary: string, expected: string, found?: string): GlassbertError {

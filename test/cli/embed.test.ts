@@ -10,9 +10,10 @@ const TEXTS = ['The weather is lovely today.', '', "It's so sunny outside!"];
 
 const SMALL = fixture('bert-mean-normalize');
 
-async function api(texts: string[], model?: string, options?: LoadOptions & EncodeOptions): Promise<Tensor> {
-  const encoder = await SentenceEncoder.load(model, options);
-  return encoder.encode(texts, options);
+async function api(texts: string[], model?: string, options: LoadOptions & EncodeOptions = {}): Promise<Tensor> {
+  const { kernels, pooling, ...encodeOptions } = options;
+  const encoder = await SentenceEncoder.load(model, { ...(kernels && { kernels }), ...(pooling && { pooling }) });
+  return encoder.encode(texts, encodeOptions);
 }
 
 /** The bytes of both must be equal, which equal numbers need not be. */

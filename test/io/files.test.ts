@@ -3,7 +3,7 @@ import { chmod, link, mkdir, mkdtemp, readdir, realpath, rm, symlink, truncate, 
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { checkName, openModelFiles } from '../../src/io/files.ts';
 import { openSafetensors, serializeSafetensors } from '../../src/io/safetensors.ts';
 import { refusal } from '../support/refusal.ts';
@@ -45,7 +45,8 @@ describe('a directory', () => {
     await writeFile(join(model, 'model.safetensors'), serializeSafetensors(tensors));
     const { handle, size, name } = await (await openModelFiles(model)).open('model.safetensors');
     expect(size).toBeGreaterThan(8);
-    await using weights = await openSafetensors(handle, { file: name });
+    const weights = await openSafetensors(handle, { file: name });
+    onTestFinished(() => weights.close());
     expect(await weights.read('t')).toEqual(Float32Array.of(5));
   });
 

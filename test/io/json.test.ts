@@ -122,8 +122,17 @@ describe('what has two readings, or none, is refused', () => {
     expect(parseJson('[1, [2], {"a": 3}]', undefined, { values: 6 })).toHaveLength(3);
     await refused('[1, [2], {"a": 3}]', { values: 5 });
     const { message } = await refused(`[${'0,'.repeat(8_000_000)}0]`);
-    expect(message).toContain('more than 4000000 values');
+    expect(message).toContain('more than 2200000 values');
   });
+});
+
+test('an error or a string does not cost many times its text', { timeout: 30_000 }, async () => {
+  const memory = () => process.memoryUsage().rss;
+  const before = memory();
+  const { message } = await refused('\n'.repeat(20_000_000));
+  expect(message).toContain('line 20000001, column 1:');
+  expect(parseJson(`"${'\\n'.repeat(10_000_000)}"`)).toBe('\n'.repeat(10_000_000));
+  expect(memory() - before).toBeLessThan(200e6);
 });
 
 describe('where numbers are sizes, only digits are numbers', () => {

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { appendFile, mkdtemp, open, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { GlassbertError } from '../../src/errors.ts';
 import { DTYPE_BITS, DTYPES } from '../../src/io/dtypes.ts';
 import {
@@ -74,7 +74,8 @@ describe('a file by hand', () => {
   test('tells a tensor that is missing from one that holds no floats, and from an array too short', async () => {
     const path = await saved(bytes);
     const f32 = fileOf(`{"t":${T}}`, 16);
-    await using file = await openSafetensors(path);
+    const file = await openSafetensors(path);
+    onTestFinished(() => file.close());
     for (const source of [parseSafetensors(bytes), file]) {
       await refusal('E_TENSOR_MISSING', () => source.read('c'));
       await refusal('E_TENSOR_MISSING', () => source.read('__metadata__'));
@@ -258,7 +259,8 @@ describe('from a file', () => {
     }
     const bytes = serializeSafetensors(tensors);
     const memory = parseSafetensors(bytes);
-    await using file = await openSafetensors(await saved(bytes));
+    const file = await openSafetensors(await saved(bytes));
+    onTestFinished(() => file.close());
     expect(file.tensors).toEqual(memory.tensors);
     for (const name of Object.keys(tensors)) {
       const [f32, f64] = await Promise.all([file.readFloats(name, 'f32'), file.readFloats(name, 'f64')]);
@@ -270,9 +272,8 @@ describe('from a file', () => {
 
   test('a tensor is read into a part of a larger array, and nothing beside it', async () => {
     const data = Float32Array.of(1, 2, 3);
-    await using file = await openSafetensors(
-      await saved(serializeSafetensors({ t: { dtype: 'F32', shape: [3], data } })),
-    );
+    const file = await openSafetensors(await saved(serializeSafetensors({ t: { dtype: 'F32', shape: [3], data } })));
+    onTestFinished(() => file.close());
     const room = new Float32Array(5).fill(9);
     expect(await file.readFloats('t', room.subarray(1, 4))).toEqual(data);
     expect(room).toEqual(Float32Array.of(9, 1, 2, 3, 9));
@@ -287,7 +288,8 @@ describe('from a file', () => {
       () => writeFile(path, bytes.with(bytes.length - 1, 77)),
     ]) {
       await writeFile(path, bytes);
-      await using file = await openSafetensors(path);
+      const file = await openSafetensors(path);
+      onTestFinished(() => file.close());
       expect(await file.readFloats('t', 'f32')).toHaveLength(4);
       await new Promise(resolve => setTimeout(resolve, 20)); // the clock of a file system ticks every few milliseconds
       await change();

@@ -42,6 +42,16 @@ const normalizer = (changes: { [key: string]: Json }): JsonObject => ({
 const shown = ({ tokens }: Encoding) => tokens.join(' ');
 const tokens = (text: string, tokenizer = small()) => shown(tokenizer.encode(text));
 
+const sequence = (id: string, type_id = 0) => ({ Sequence: { id, type_id } });
+const template = (changes: { [key: string]: Json }) => ({
+  type: 'TemplateProcessing',
+  single: [sequence('A')],
+  pair: [sequence('A'), sequence('B', 1)],
+  special_tokens: { x: { id: 'x', ids: Array(17).fill(3), tokens: Array(17).fill('[SEP]') } },
+  ...changes,
+});
+const separator = { SpecialToken: { id: 'x', type_id: 0 } };
+
 function codeOf(action: () => unknown): string {
   try {
     action();
@@ -90,9 +100,6 @@ describe('a text', () => {
     expect(tokens('constructor valueOf toString', small(model({ vocab })))).toBe(
       '[CLS] constructor valueof [UNK] [SEP]',
     );
-    // BERT's words hold no underscore; without that rule, one is found too.
-    const whole = small({ ...model({ vocab }), pre_tokenizer: { type: 'WhitespaceSplit' } });
-    expect(tokens('__proto__ constructor__proto__', whole)).toBe('[CLS] __proto__ constructor ##__proto__ [SEP]');
   });
 
   it('must be a string', () => {
@@ -136,6 +143,29 @@ describe('an added token', () => {
     expect([...withBlank(false).encode('<x> b').ids]).toEqual([2, 30, 31, 3]);
   });
 
+  it('is found in the white space that the one before it took, as in the reference', () => {
+    const json = {
+      added_tokens: [
+        { id: 30, content: '<x>', rstrip: true },
+        { id: 31, content: ' b' },
+      ],
+    };
+    const special = json.added_tokens.map(token => ({ ...token, normalized: false }));
+    expect([...small({ added_tokens: special, normalizer: null }).encode('<x>  b').ids]).toEqual([2, 30, 31, 3]);
+  });
+
+  it('is found in ten megabytes of white space or of its own beginning in seconds', { timeout: 60_000 }, () => {
+    const timed = (text: string, ...tokens: { [key: string]: Json }[]) => {
+      const added_tokens = tokens.map((token, n) => ({ id: 30 + n, normalized: false, ...token }));
+      const tokenizer = small({ added_tokens, normalizer: null });
+      const start = performance.now();
+      tokenizer.encode(text, { truncate: text.length > 1e7 });
+      return performance.now() - start;
+    };
+    expect(timed('a'.repeat(1e7 + 1), { content: `${'a'.repeat(127)}b` })).toBeLessThan(10_000); // measured: 2.3 s
+    expect(timed('\t '.repeat(1e6), { content: '\t', rstrip: true }, { content: ' ' })).toBeLessThan(10_000);
+  });
+
   it('that is normalized is searched in normalized text', () => {
     const normalized = small(added({ id: 30, content: 'NEW York', normalized: true }));
     expect(tokens('a néw yOrk b', normalized)).toBe('[CLS] a NEW York b [SEP]');
@@ -164,7 +194,7 @@ describe('a text that is too long', () => {
     expect(shown(small().encode('a', { maxLength: 2 }))).toBe('[CLS] [SEP]');
     for (const maxLength of [1, 0, -1, 2.5, Number.NaN]) {
       expect(codeOf(() => small().encode('a', { maxLength }))).toBe('E_ARGUMENT');
-      expect(codeOf(() => small({}, { maxLength }))).toBe('E_ARGUMENT');
+      expect(codeOf(() => small({}, { maxLength }))).toBe('E_CONFIG');
     }
     expect(codeOf(() => small().encode('a', { pair: 'b', maxLength: 2 }))).toBe('E_ARGUMENT');
   });
@@ -194,6 +224,36 @@ describe('a text that is too long', () => {
 });
 
 describe('a pair', () => {
+  it('of which both texts are long gives the odd token to the longer one, wherever that shows', () => {
+    for (const [a, b, kept] of [
+      [20_001, 20_000, [4, 3]],
+      [20_000, 20_001, [3, 4]],
+      [20_000, 20_000, [3, 4]],
+    ] as const) {
+      const { tokens } = small().encode('a '.repeat(a), { pair: 'b '.repeat(b), maxLength: 10 });
+      expect([tokens.filter(token => token === 'a').length, tokens.filter(token => token === 'b').length]).toEqual(
+        kept,
+      );
+    }
+  });
+
+  it('of ten megabytes each takes seconds', { timeout: 60_000 }, () => {
+    const tokenizer = tokenizerOf('bert-mean-normalize', { maxLength: 128 });
+    const long = '['.repeat(1e7);
+    const start = performance.now();
+    expect(tokenizer.encode(long, { pair: long }).ids.length).toBe(128);
+    expect(performance.now() - start).toBeLessThan(20_000); // measured: 4 s
+  });
+
+  it('is refused where the template has none', () => {
+    for (const pair of [[], null]) {
+      const tokenizer = small({ post_processor: template({ pair }) });
+      expect(tokens('a', tokenizer)).toBe('a');
+      expect(codeOf(() => tokenizer.encode('a', { pair: 'b' }))).toBe('E_ARGUMENT');
+      expect(tokenizer.typeIdCount).toEqual({ single: 1, pair: 1 });
+    }
+  });
+
   it('is two texts between special tokens, and the second is of type 1', () => {
     const encoding = small().encode('a', { pair: 'b b' });
     expect(shown(encoding)).toBe('[CLS] a [SEP] b b [SEP]');
@@ -237,6 +297,39 @@ describe('a pair', () => {
 });
 
 describe('the files decide', () => {
+  it('how many token types there are', () => {
+    expect(small().typeIdCount).toEqual({ single: 1, pair: 2 });
+    expect(small({ post_processor: template({ single: [sequence('A', 1)] }) }).typeIdCount.single).toBe(2);
+  });
+
+  it('that the end of a long text is kept', () => {
+    const left = small({}, { tokenizerConfig: { truncation_side: 'left' } });
+    expect(shown(left.encode('a a a low b', { maxLength: 4 }))).toBe('[CLS] low b [SEP]');
+    expect(shown(left.encode('a '.repeat(9999).concat('low b'), { maxLength: 4 }))).toBe('[CLS] low b [SEP]');
+    expect(shown(left.encode('a b', { maxLength: 2 }))).toBe('[CLS] [SEP]');
+    expect(shown(left.encode('a low', { pair: 'a a b', maxLength: 6 }))).toBe('[CLS] low [SEP] a b [SEP]');
+    expect(left.notes).toHaveLength(1);
+  });
+
+  it('that the model has no token types', () => {
+    const untyped = small({}, { tokenizerConfig: { model_input_names: ['input_ids', 'attention_mask'] } });
+    expect([...untyped.encode('a', { pair: 'b' }).typeIds]).toEqual([0, 0, 0, 0, 0]);
+    expect(untyped.typeIdCount).toEqual({ single: 1, pair: 1 });
+  });
+
+  it('added_tokens.json adds to vocab.txt', () => {
+    const vocab = TOKENS.split(' ').join('\n');
+    const tokenizer = createTokenizer({ vocab, addedTokens: { '<new>': 21, '[SEP]': 3 }, maxLength: 8 });
+    expect([...tokenizer.encode('a<new>b').ids]).toEqual([2, 15, 21, 17, 3]);
+    expect(tokenizer.vocabSize).toBe(22);
+  });
+
+  it('a tokenizer_config.json without a class as BertTokenizer does', () => {
+    const bert = small({}, { tokenizerConfig: { do_lower_case: false } });
+    expect(tokens('A', bert)).toBe('[CLS] [UNK] [SEP]');
+    expect(bert.notes[0]).toMatch(/as BertTokenizer does\.$/);
+  });
+
   it('tokenizer_config.json over tokenizer.json, for BERT classes, and the notes say so', () => {
     const config = (tokenizer_class: string) => ({ tokenizerConfig: { tokenizer_class, do_lower_case: false } });
     const bert = small({}, config('BertTokenizer'));
@@ -310,10 +403,50 @@ describe('what is refused', () => {
     ['a post_processor nobody knows', { post_processor: { type: 'Surprise' } }, 'E_TOKENIZER'],
     ['a model nobody knows', model({ type: 'WordLevel' }), 'E_TOKENIZER'],
     ['a normalizer nobody knows', { normalizer: { type: 'Surprise' } }, 'E_TOKENIZER'],
+    ['an added token of 129 characters', added({ id: 30, content: 'x'.repeat(129) }), 'E_TOKENIZER'],
+    ['a template of 17 pieces', { post_processor: template({ single: Array(17).fill(sequence('A')) }) }, 'E_TOKENIZER'],
+    ['a special token of 17 ids', { post_processor: template({ single: [sequence('A'), separator] }) }, 'E_TOKENIZER'],
+    ['a template without the text', { post_processor: template({ single: [] }) }, 'E_TOKENIZER'],
+    [
+      'a template with the text twice',
+      { post_processor: template({ single: [sequence('A'), sequence('A')] }) },
+      'E_TOKENIZER',
+    ],
+    ['a pair of one text', { post_processor: template({ pair: [sequence('A')] }) }, 'E_TOKENIZER'],
     ['a model that is missing', { model: null }, 'E_CONFIG'],
     ['a vocabulary that is missing', model({ vocab: null }), 'E_CONFIG'],
   ])('%s', (_, changes, code) => {
     expect(codeOf(() => small(changes as { [key: string]: Json }))).toBe(code);
+  });
+
+  it.each<[string, { [key: string]: Json }]>([
+    ['"BPE"', { model: { type: 'BPE', vocab: {}, merges: [] } }],
+    ['"BPE"', { model: { vocab: {}, merges: [] } }],
+    ['"Unigram"', { model: { vocab: [['a', 0]] } }],
+    ['"Metaspace"', { pre_tokenizer: { type: 'Metaspace' } }],
+    ['none', { pre_tokenizer: null }],
+    ['"NFKC"', { normalizer: { type: 'NFKC' } }],
+    [
+      '"BertNormalizer", "NFC"',
+      { normalizer: { type: 'Sequence', normalizers: [smallJson().normalizer as Json, { type: 'NFC' }] } },
+    ],
+  ])('%s, where BERT has something else', (found, changes) => {
+    expect(() => small(changes)).toThrow(
+      expect.objectContaining({
+        code: 'E_TOKENIZER',
+        found,
+        hint: "Only BERT's WordPiece tokenizers are supported so far.",
+      }),
+    );
+  });
+
+  it('a vocab.txt with too many or too long lines, at once', () => {
+    const start = performance.now();
+    for (const vocab of ['\n'.repeat(64e6), 'ab\n'.repeat(2_000_001)]) {
+      expect(() => createTokenizer({ vocab, maxLength: 8 })).toThrow('expected at most 2000000 lines');
+    }
+    expect(() => createTokenizer({ vocab: 'a'.repeat(64e6), maxLength: 8 })).toThrow('line 1 is too long');
+    expect(performance.now() - start).toBeLessThan(2000); // measured: 0.1 s
   });
 
   it('a vocab.txt with a token twice, or none at all', () => {
