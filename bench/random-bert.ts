@@ -26,23 +26,22 @@ export const MINI_LM: BertConfig = {
 export function randomWeights(kernels: Kernels, config: BertConfig, seed: number): BertWeights {
   const { real } = random(seed);
   const { hidden_size: D, intermediate_size: F, layer_norm_eps: epsilon } = config;
-  const floats = (length: number): Floats => {
-    const data = kernels.floats(length);
-    for (let i = 0; i < length; i++) data[i] = Math.fround(0.04 * (real() + real() + real() - 1.5));
+  const floats = (N: number, width = 1): Floats => {
+    const data = kernels.floats(N, width);
+    for (let i = 0; i < data.length; i++) data[i] = Math.fround(0.04 * (real() + real() + real() - 1.5));
     return data;
   };
-  const linear = (outFeatures: number, inFeatures: number): Linear => ({
-    weight: floats(outFeatures * inFeatures),
-    bias: floats(outFeatures),
-    inFeatures,
-    outFeatures,
-  });
+  const linear = (outFeatures: number, inFeatures: number): Linear => {
+    const w = { weight: floats(outFeatures, inFeatures), bias: floats(outFeatures), inFeatures, outFeatures };
+    kernels.prepare(w);
+    return w;
+  };
   const norm = (): LayerNorm => ({ weight: kernels.floats(D).fill(1), bias: floats(D), epsilon });
   return {
     embeddings: {
-      word: floats(config.vocab_size * D),
-      position: floats(config.max_position_embeddings * D),
-      tokenType: floats(config.type_vocab_size * D),
+      word: floats(config.vocab_size, D),
+      position: floats(config.max_position_embeddings, D),
+      tokenType: floats(config.type_vocab_size, D),
       LayerNorm: norm(),
     },
     layer: Array.from({ length: config.num_hidden_layers }, () => ({

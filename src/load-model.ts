@@ -19,6 +19,7 @@ import {
 import type { PoolingMode } from './pooling/pooling.ts';
 import { decideSettings, type Settings } from './settings.ts';
 import { type Kernels, oracleKernels, referenceKernels } from './tensor/kernels.ts';
+import { hasSimd, simdKernels } from './tensor/simd/kernels.ts';
 import { sizeOf } from './tensor/tensor.ts';
 import { tokenizerOf } from './text/index.ts';
 import type { Tokenizer } from './text/tokenizer.ts';
@@ -26,9 +27,9 @@ import type { Tokenizer } from './text/tokenizer.ts';
 export interface LoadOptions {
   /**
    * Who computes: `reference`, plain TypeScript over Float32Array with f64 accumulation; `oracle`, the same code over
-   * Float64Array; `auto` (default), the fastest exact kernels that this machine runs.
+   * Float64Array; `simd`, f32 in WebAssembly; `auto` (default), `simd` where the engine has it, else `reference`.
    */
-  readonly kernels?: 'auto' | 'reference' | 'oracle';
+  readonly kernels?: 'auto' | 'simd' | 'reference' | 'oracle';
   /** Overrides the pooling that the model's files state. */
   readonly pooling?: PoolingMode | readonly PoolingMode[];
   /** Overrides the longest input, in tokens, special ones included. */
@@ -48,10 +49,11 @@ export interface LoadedModel {
   readonly report: LoadReport;
 }
 
-const KERNELS: ReadonlyMap<string, Kernels> = new Map([
-  ['auto', referenceKernels],
-  ['reference', referenceKernels],
-  ['oracle', oracleKernels],
+const KERNELS: ReadonlyMap<string, () => Kernels> = new Map([
+  ['auto', () => (hasSimd() ? simdKernels() : referenceKernels)],
+  ['simd', simdKernels],
+  ['reference', () => referenceKernels],
+  ['oracle', () => oracleKernels],
 ]);
 
 /** @throws GlassbertError, whatever is wrong with the directory or the options */
@@ -118,7 +120,7 @@ export async function loadModel(directory: string, options: LoadOptions): Promis
 
 function chooseKernels(name: string): Kernels {
   const kernels = KERNELS.get(name);
-  if (kernels !== undefined) return kernels;
+  if (kernels !== undefined) return kernels();
   throw new GlassbertError('E_ARGUMENT', 'there are no kernels of this name', {
     expected: [...KERNELS.keys()].join(', '),
     found: String(name),
@@ -155,7 +157,7 @@ async function loadEncoder(
   warn: (warning: Warning) => void,
 ): Promise<Encoder> {
   const encoder = await withWeights(described, described.transformer.path, async weights => {
-    const bert = await loadBert(weights, config, length => kernels.floats(length));
+    const bert = await loadBert(weights, config, kernels);
     return { ...bert, report: reportWeights(weights, bert.prefix, bert.unused) };
   });
   const { encode_proj } = encoder.weights;

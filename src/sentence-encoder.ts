@@ -109,11 +109,13 @@ export class SentenceEncoder {
       const encodings = batch.map(input => this.#encodeTokens(withPrompt(prompt, input)));
       let done = first;
       for (const pass of this.#passes(encodings)) {
-        const vectors = this.#forward(pass, skip, options.observe);
-        checkFinite(vectors, done, this.dimension);
-        for (let b = 0; b < pass.length; b++, done++) {
-          data.set(vectors.subarray(b * this.dimension, b * this.dimension + D), done * D);
-        }
+        kernels.pass(() => {
+          const vectors = this.#forward(pass, skip, options.observe);
+          checkFinite(vectors, done, this.dimension);
+          for (let b = 0; b < pass.length; b++, done++) {
+            data.set(vectors.subarray(b * this.dimension, b * this.dimension + D), done * D);
+          }
+        });
       }
       // Timers and sockets of the program get their turn between batches.
       if (first + batchSize < inputs.length) await new Promise(resolve => setImmediate(resolve));
@@ -194,7 +196,7 @@ export class SentenceEncoder {
     const packed = pack(encodings);
     const tokens = forward(kernels, config, weights, packed, observe); // [N, D]
 
-    let vectors = kernels.floats(B * modes.length * D);
+    let vectors = kernels.floats(B, modes.length * D);
     pool(vectors, tokens, modes, packed.starts, new Int32Array(B).fill(skip), D); // [N, D] -> [B, modes * D]
     observe?.('pooling', { data: vectors, shape: [B, modes.length * D] });
     for (const [m, module] of modules.entries()) {

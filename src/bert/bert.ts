@@ -50,13 +50,13 @@ export function forward(k: Kernels, config: BertConfig, w: BertWeights, batch: P
   const { hidden_size: D, intermediate_size: F } = config;
   const N = batch.ids.length;
   const t: Scratch = {
-    x: k.floats(N * D),
-    query: k.floats(N * D),
-    key: k.floats(N * D),
-    value: k.floats(N * D),
-    context: k.floats(N * D),
-    output: k.floats(N * D),
-    intermediate: k.floats(N * F),
+    x: k.floats(N, D),
+    query: k.floats(N, D),
+    key: k.floats(N, D),
+    value: k.floats(N, D),
+    context: k.floats(N, D),
+    output: k.floats(N, D),
+    intermediate: k.floats(N, F),
   };
 
   k.embed(t.x, batch.ids, batch.typeIds, batch.starts, w.embeddings, D);

@@ -4,8 +4,7 @@
  */
 import { GlassbertError } from '../errors.ts';
 import { TensorPlan, type Weights } from '../io/weights.ts';
-import type { EmbeddingTables, LayerNorm, Linear } from '../tensor/kernels.ts';
-import type { Floats } from '../tensor/tensor.ts';
+import type { EmbeddingTables, Kernels, LayerNorm, Linear } from '../tensor/kernels.ts';
 import type { BertConfig } from './config.ts';
 
 export interface BertWeights {
@@ -42,16 +41,12 @@ const DPR_PREFIXES: ReadonlyMap<string, string> = new Map([
 ]);
 
 /**
- * @param floats - allocates arrays of the kernels' element type
+ * @param kernels - whose memory the tensors are read into
  * @throws E_TENSOR_MISSING, E_TENSOR_SHAPE, E_TENSOR_DTYPE, E_TENSOR_VALUE
  */
-export async function loadBert(
-  files: Weights,
-  config: BertConfig,
-  floats: (length: number) => Floats,
-): Promise<LoadedBert> {
+export async function loadBert(files: Weights, config: BertConfig, kernels: Kernels): Promise<LoadedBert> {
   const prefix = findPrefix(files, config);
-  const plan = new TensorPlan(files, prefix, floats);
+  const plan = new TensorPlan(files, prefix, kernels);
   const { hidden_size: D, intermediate_size: F, layer_norm_eps: epsilon } = config;
 
   const embeddings = {
@@ -85,7 +80,7 @@ export async function loadBert(
 
   let encode_proj: Linear | null = null;
   if (config.model_type === 'dpr' && config.projection_dim > 0) {
-    const outer = new TensorPlan(files, prefix.replace(/bert_model\.$/, ''), floats);
+    const outer = new TensorPlan(files, prefix.replace(/bert_model\.$/, ''), kernels);
     encode_proj = outer.linear('encode_proj', config.projection_dim, D);
     await outer.read();
     for (const name of outer.taken) plan.taken.add(name);

@@ -4,7 +4,7 @@
  * there is anything read.
  */
 import { GlassbertError } from '../errors.ts';
-import type { LayerNorm, Linear } from '../tensor/kernels.ts';
+import type { Kernels, LayerNorm, Linear } from '../tensor/kernels.ts';
 import { type Floats, formatShape, sizeOf } from '../tensor/tensor.ts';
 import { isFloatDtype } from './dtypes.ts';
 import type { ModelFiles } from './files.ts';
@@ -189,7 +189,8 @@ export class TensorPlan {
   /** The tensors taken so far, by their names in the files. */
   readonly taken: Set<string> = new Set();
   private readonly prefix: string;
-  private readonly floats: (length: number) => Floats;
+  private readonly kernels: Kernels;
+  private readonly linears: Linear[] = [];
   private readonly reads: { name: string; into: Floats }[] = [];
   private readonly missing: string[] = [];
   private readonly misshapen: string[] = [];
@@ -197,12 +198,12 @@ export class TensorPlan {
 
   /**
    * @param prefix - stands before every name in the files: 'bert.'
-   * @param floats - allocates arrays of the element type of the kernels
+   * @param kernels - whose memory the tensors are read into
    */
-  constructor(weights: Weights, prefix: string, floats: (length: number) => Floats) {
+  constructor(weights: Weights, prefix: string, kernels: Kernels) {
     this.weights = weights;
     this.prefix = prefix;
-    this.floats = floats;
+    this.kernels = kernels;
   }
 
   has(name: string): boolean {
@@ -224,12 +225,12 @@ export class TensorPlan {
       this.reads.push({ name: full, into });
       return into;
     }
-    return this.floats(0);
+    return this.kernels.floats(0);
   }
 
   private allocate(shape: readonly number[], name: string): Floats {
     try {
-      return this.floats(sizeOf(shape));
+      return this.kernels.floats(shape[0], sizeOf(shape.slice(1)));
     } catch (cause) {
       const found = `${name} ${formatShape(shape)}`;
       throw new GlassbertError('E_MEMORY', 'a tensor does not fit into memory', {
@@ -247,12 +248,14 @@ export class TensorPlan {
 
   /** `name.weight` [F, D] and `name.bias` [F]. */
   linear(name: string, F: number, D: number, options: { bias?: boolean } = {}): Linear {
-    return {
+    const linear = {
       weight: this.tensor(`${name}.weight`, F, D),
       bias: options.bias === false ? null : this.tensor(`${name}.bias`, F),
       inFeatures: D,
       outFeatures: F,
     };
+    this.linears.push(linear);
+    return linear;
   }
 
   /** `name.weight` and `name.bias`, [D] each; in checkpoints converted from TensorFlow before 2020 `gamma` and `beta`. */
@@ -319,5 +322,6 @@ export class TensorPlan {
       broken,
       "The file is damaged, or the training diverged. Compare its checksum with the publisher's.",
     );
+    for (const linear of this.linears) this.kernels.prepare(linear);
   }
 }

@@ -43,7 +43,7 @@ export async function loadDense(k: Kernels, config: Fields, weights: Weights, D:
   const activation = TORCH_ACTIVATIONS.get(name) as (x: number) => number;
   checkWidth('in_features', inFeatures, D, config.file);
 
-  const plan = new TensorPlan(weights, '', length => k.floats(length));
+  const plan = new TensorPlan(weights, '', k);
   const linear = plan.linear('linear', outFeatures, inFeatures, { bias: config.boolean('bias', { default: true }) });
   const project =
     residual && inFeatures !== outFeatures ? plan.linear('residual', outFeatures, inFeatures, { bias: false }) : null;
@@ -56,13 +56,13 @@ export async function loadDense(k: Kernels, config: Fields, weights: Weights, D:
     summary: `Dense ${inFeatures} -> ${outFeatures}, ${name}${residual ? ', residual' : ''}`,
     unused: plan.unused(),
     run(x, B) {
-      const out = k.floats(B * outFeatures);
+      const out = k.floats(B, outFeatures);
       k.linear(out, x, linear, B);
       activate(out, activation, B * outFeatures);
       if (!residual) return out;
       let beside = x;
       if (project !== null) {
-        beside = k.floats(B * outFeatures);
+        beside = k.floats(B, outFeatures);
         k.linear(beside, x, project, B);
       }
       for (let i = 0; i < out.length; i++) out[i] += beside[i];
@@ -75,7 +75,7 @@ export async function loadDense(k: Kernels, config: Fields, weights: Weights, D:
 export async function loadLayerNorm(k: Kernels, config: Fields, weights: Weights, D: number): Promise<VectorModule> {
   const dimension = config.integer('dimension', { min: 1, max: MAX_FEATURES });
   checkWidth('dimension', dimension, D, config.file);
-  const plan = new TensorPlan(weights, '', length => k.floats(length));
+  const plan = new TensorPlan(weights, '', k);
   const norm = plan.layerNorm('norm', dimension, 1e-5);
   await plan.read();
   return {
@@ -85,7 +85,7 @@ export async function loadLayerNorm(k: Kernels, config: Fields, weights: Weights
     summary: `LayerNorm ${dimension}`,
     unused: plan.unused(),
     run(x, B) {
-      const out = k.floats(B * dimension);
+      const out = k.floats(B, dimension);
       k.layerNorm(out, x, null, norm, B);
       return out;
     },
@@ -102,7 +102,7 @@ export function projectionModule(k: Kernels, linear: Linear, name: string): Vect
     summary: `${name} ${inFeatures} -> ${outFeatures}`,
     unused: [],
     run(x, B) {
-      const out = k.floats(B * outFeatures);
+      const out = k.floats(B, outFeatures);
       k.linear(out, x, linear, B);
       return out;
     },

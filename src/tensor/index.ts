@@ -12,5 +12,6 @@ export {
 } from './kernels.ts';
 export { layerNorm } from './layer-norm.ts';
 export { linear, linearPlain } from './matmul.ts';
+export { hasSimd, simdKernels } from './simd/kernels.ts';
 export { softmax } from './softmax.ts';
 export { type Floats, formatShape, rowOf, sizeOf, type Tensor, view, zerosLike } from './tensor.ts';

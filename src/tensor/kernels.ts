@@ -38,8 +38,17 @@ export interface EmbeddingTables {
 export interface Kernels {
   readonly name: string;
 
-  /** An array of the element type these kernels compute in. */
-  floats(length: number): Floats;
+  /**
+   * A matrix [N, D], or without D a vector [N], in the memory these kernels compute in. It is there as long as the kernels
+   * are; inside `pass`, until that ends.
+   */
+  floats(N: number, D?: number): Floats;
+
+  /** Called once for each linear layer, when its weights have been read: kernels may lay them out anew, in place. */
+  prepare(w: Linear): void;
+
+  /** Gives back what `run` allocates when it ends. */
+  pass<Result>(run: () => Result): Result;
 
   /** out[n] = word[ids[n]] + tokenType[typeIds[n]] + position[n's place in its text]; out [N, D]. */
   embed(
@@ -83,7 +92,9 @@ export interface Kernels {
 function plainKernels(name: string, floats: (length: number) => Floats): Kernels {
   return {
     name,
-    floats,
+    floats: (N, D = 1) => floats(N * D),
+    prepare: () => {},
+    pass: run => run(), // the garbage collector gives it back
     embed,
     linear: (out, x, w, N) => linear(out, x, w.weight, w.bias, N, w.inFeatures, w.outFeatures),
     linearActivation(out, x, w, activation, N, seeBefore) {

@@ -1,0 +1,84 @@
+/**
+ * exp, gelu and tanh of four f32 at a time: the fast twins of ../elementary.ts and ../activations.ts.
+ *
+ * Each is a polynomial, or the quotient of two, fitted here by least squares with weights moved to the largest errors
+ * (Lawson 1961) until they were even, and rounded to f32. The largest errors against the f64 pages, over 10^6 arguments, are
+ * stated at each function and held by test/tensor/simd.test.ts.
+ */
+import { type Code, FunctionCode, f32x4, i32, i32x4, type Local, v128 } from './assembler.ts';
+import type { Madd } from './tile.ts';
+
+/** c[0] + x (c[1] + x (c[2] + ...)) */
+function polynomial(f: FunctionCode, madd: Madd, x: Local, c: readonly number[]): Code {
+  return c
+    .slice(0, -1)
+    .reduceRight<Code>((sum, constant) => madd(f.get(x), sum, f32x4.const(constant)), f32x4.const(c[c.length - 1]));
+}
+
+/** e^r = 1 + r + r² P(r) for |r| <= ln(2) / 2, to 3e-9. */
+// biome-ignore format: one power a number
+const EXP = [1, 1, 0.4999999403953552, 0.1666652113199234, 0.04166838899254799, 0.008368710055947304, 0.0013814608100801706];
+
+/**
+ * e^x for x <= 88, relative error at most 1.2e-7; below -87.3 it stays at the smallest normal number. x = k ln 2 + r as in
+ * ../elementary.ts, with ln 2 in two parts of which the first has 9 bits, so that k times it is exact.
+ */
+export function expOf(f: FunctionCode, madd: Madd): (x: Code) => Code {
+  const [x, k, r] = f.localsOf('v128', 3);
+  return value => {
+    f.set(x, f32x4.max(value, f32x4.const(-87.33654)));
+    f.set(k, f32x4.nearest(f32x4.mul(f.get(x), f32x4.const(Math.LOG2E))));
+    f.set(r, f32x4.sub(f.get(x), f32x4.mul(f.get(k), f32x4.const(0.693359375))));
+    f.set(r, f32x4.sub(f.get(r), f32x4.mul(f.get(k), f32x4.const(-2.1219444e-4))));
+    const powerOfTwo = i32x4.shl(i32x4.add(i32x4.truncSatF32x4S(f.get(k)), i32x4.const(127)), i32.const(23));
+    return f32x4.mul(polynomial(f, madd, r, EXP), powerOfTwo);
+  };
+}
+
+/** erf z = z P(z²) / Q(z²) for |z| <= 4, beyond which erf is 1 in f32; fitted to 2.5e-8. */
+// biome-ignore format: one power a number
+const ERF_P = [1.1283791065216064, 0.19353321194648743, 0.05309987813234329, 0.003882750403136015, 0.00028453898266889155, 1.9867013634211617e-06];
+// biome-ignore format: one power a number
+const ERF_Q = [1, 0.5048468708992004, 0.1153448298573494, 0.015206076204776764, 0.001185401575639844, 3.74179107893724e-05];
+
+/** x Phi(x), absolute error at most 5e-7. */
+export function geluOf(f: FunctionCode, madd: Madd): (x: Code) => Code {
+  const [x, z, square] = f.localsOf('v128', 3);
+  return value => {
+    f.set(x, value);
+    f.set(z, f32x4.max(f32x4.min(f32x4.mul(f.get(x), f32x4.const(Math.SQRT1_2)), f32x4.const(4)), f32x4.const(-4)));
+    f.set(square, f32x4.mul(f.get(z), f.get(z)));
+    const numerator = f32x4.mul(f.get(z), polynomial(f, madd, square, ERF_P));
+    const erf = f32x4.div(numerator, polynomial(f, madd, square, ERF_Q));
+    return f32x4.mul(f32x4.mul(f.get(x), f32x4.const(0.5)), f32x4.add(f32x4.const(1), erf));
+  };
+}
+
+/** The tanh form of gelu, 0.5 x (1 + tanh u) = x - x / (e^2u + 1), absolute error at most 5e-7. */
+export function geluTanhOf(f: FunctionCode, madd: Madd): (x: Code) => Code {
+  const [x, u] = f.localsOf('v128', 2);
+  const exp = expOf(f, madd);
+  return value => {
+    f.set(x, value);
+    const cube = f32x4.mul(f32x4.mul(f.get(x), f.get(x)), f.get(x));
+    const sum = f32x4.add(f.get(x), f32x4.mul(cube, f32x4.const(0.044715)));
+    f.set(u, f32x4.min(f32x4.mul(sum, f32x4.const(2 * 0.7978845608028654)), f32x4.const(88)));
+    const power = exp(f.get(u));
+    return f32x4.sub(f.get(x), f32x4.div(f.get(x), f32x4.add(power, f32x4.const(1))));
+  };
+}
+
+export function reluOf(): (x: Code) => Code {
+  return x => f32x4.max(x, f32x4.const(0));
+}
+
+/** activate(x, N), N a multiple of 4: in place, the same bits as the same activation at the end of a product. */
+export function activateCode(madd: Madd, activation: (f: FunctionCode, madd: Madd) => (x: Code) => Code): FunctionCode {
+  const f = new FunctionCode(['i32', 'i32']);
+  const [x, N] = f.parameters;
+  const [end] = f.localsOf('i32', 1);
+  const of = activation(f, madd);
+  f.set(end, i32.add(f.get(x), i32.shl(f.get(N), i32.const(2))));
+  f.for(x, f.get(x), f.get(end), 16, () => f.emit(v128.store(f.get(x), 0, of(v128.load(f.get(x))))));
+  return f;
+}
