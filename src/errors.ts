@@ -34,6 +34,7 @@ export const ERROR_CODES = {
   E_CONFIG: 'A configuration value is missing, of the wrong type or out of range.',
   E_ARCHITECTURE: 'The architecture is not one of those supported.',
   E_MODULE: 'modules.json names a module that is not supported, or the modules do not fit together.',
+  E_THREAD: 'A thread ended before its texts were embedded.',
   E_TOKENIZER: 'The tokenizer files are unusable, or do not fit the embedding table.',
 } as const;
 

@@ -7,13 +7,13 @@
  *   token vectors --pooling--> one vector per text        [B, D']
  */
 import { fileURLToPath } from 'node:url';
-import { forward, type Observe, type PackedIds } from './bert/bert.ts';
+import type { Observe, PackedIds } from './bert/bert.ts';
 import { GlassbertError } from './errors.ts';
 import { quote } from './io/json.ts';
 import type { LoadReport } from './io/load-report.ts';
 import { type LoadedModel, type LoadOptions, loadModel } from './load-model.ts';
+import { type Encoder, pooledVectors } from './pooled.ts';
 import { normalize } from './pooling/modules.ts';
-import { pool } from './pooling/pooling.ts';
 import { similarity } from './pooling/similarity.ts';
 import { type Floats, type Tensor, zerosLike } from './tensor/tensor.ts';
 import type { Encoding } from './text/tokenizer.ts';
@@ -38,6 +38,15 @@ export interface EncodeOptions {
 
 const DEFAULT_BATCH_SIZE = 32; // that of sentence-transformers
 
+/** Tokens of a thread's pass: enough for the products to be at full speed, few enough to be done evenly. */
+const PASS_TOKENS = 512;
+
+/** Fewer are computed where they are: a thread may have to be started first. */
+const MIN_SHARED_TOKENS = 64;
+
+/** Tokens, for each thread, that are tokenized before they are divided. */
+const WINDOW_TOKENS = 4 * PASS_TOKENS;
+
 /** Floats of the widest intermediate of a pass, 128 MB: a batch of many long texts is computed in several passes. */
 const MAX_PASS_FLOATS = 2 ** 25;
 
@@ -48,9 +57,11 @@ export class SentenceEncoder {
   /** What was loaded, and why. */
   readonly report: LoadReport;
   readonly #model: LoadedModel;
+  readonly #encoder: Encoder;
 
   private constructor(model: LoadedModel) {
     this.#model = model;
+    this.#encoder = { config: model.config, weights: model.weights, modes: model.settings.pooling.value };
     this.report = model.report;
   }
 
@@ -68,6 +79,13 @@ export class SentenceEncoder {
    */
   static async load(directory: string = DEFAULT_MODEL, options: LoadOptions = {}): Promise<SentenceEncoder> {
     return new SentenceEncoder(await loadModel(directory, options));
+  }
+
+  /**
+   * Ends the threads. A program that forgets it ends all the same; one that loads models again and again should not.
+   */
+  async dispose(): Promise<void> {
+    await this.#model.threads?.dispose();
   }
 
   /** The width of the vectors. */
@@ -98,28 +116,48 @@ export class SentenceEncoder {
     checkCount('batchSize', batchSize);
     if (truncateDim !== undefined) checkCount('truncateDim', truncateDim);
 
-    const { kernels } = this.#model;
+    const { kernels, threads } = this.#model;
     const prompt = this.#promptOf(options);
     const skip = this.#promptLength(prompt);
     const D = Math.min(truncateDim ?? this.dimension, this.dimension);
     const data = zerosLike(kernels.floats(0), inputs.length * D);
 
-    for (let first = 0; first < inputs.length; first += batchSize) {
-      const batch = inputs.slice(first, first + batchSize);
-      const encodings = batch.map(input => this.#encodeTokens(withPrompt(prompt, input)));
-      let done = first;
-      for (const pass of this.#passes(encodings)) {
-        kernels.pass(() => {
-          const vectors = this.#forward(pass, skip, options.observe);
-          checkFinite(vectors, done, this.dimension);
-          for (let b = 0; b < pass.length; b++, done++) {
-            data.set(vectors.subarray(b * this.dimension, b * this.dimension + D), done * D);
-          }
-        });
+    /** Vectors of the texts from `first` on, from what was pooled of them. */
+    const finish = (pooled: Floats, first: number, B: number): void => {
+      const vectors = this.#applyModules(pooled, B, options.observe);
+      checkFinite(vectors, first, this.dimension);
+      for (let b = 0; b < B; b++) {
+        data.set(vectors.subarray(b * this.dimension, b * this.dimension + D), (first + b) * D);
       }
-      // Timers and sockets of the program get their turn between batches.
-      if (first + batchSize < inputs.length) await new Promise(resolve => setImmediate(resolve));
+    };
+
+    // Tokenizing goes on while threads compute, but not far ahead: memory holds a few passes, whatever the number of texts.
+    const running = new Set<Promise<void>>();
+    let first = 0;
+    for (const pass of this.#passes(inputs, prompt, batchSize)) {
+      const [begin, B] = [first, pass.length];
+      first += B;
+      if (threads === null || options.observe !== undefined || B === inputs.length) {
+        kernels.pass(() => {
+          finish(pooledVectors(kernels, this.#encoder, pack(pass), skip, options.observe), begin, B);
+        });
+        // Timers and sockets of the program get their turn between passes.
+        if (first < inputs.length) await new Promise(resolve => setImmediate(resolve));
+        continue;
+      }
+      const task = threads.run(pack(pass), skip).then(pooled => {
+        kernels.pass(() => {
+          const here = kernels.floats(B, pooled.length / B);
+          here.set(pooled);
+          finish(here, begin, B);
+        });
+        running.delete(task);
+      });
+      running.add(task);
+      task.catch(() => {}); // told by the await below; of several that fail, one is enough
+      if (running.size > 2 * threads.count) await Promise.race(running);
     }
+    await Promise.all(running);
     if (options.normalize) normalize(data, inputs.length, D);
     return { data, shape: typeof input === 'string' ? [D] : [inputs.length, D] };
   }
@@ -168,38 +206,36 @@ export class SentenceEncoder {
     return tokenizer.encode(input[0], { pair: input[1], truncate });
   }
 
-  /** The texts of a batch in groups that fit into the memory of one pass; a text alone always does. */
-  *#passes(encodings: readonly Encoding[]): Generator<readonly Encoding[]> {
-    const { hidden_size, intermediate_size } = this.#model.config;
-    const maxTokens = MAX_PASS_FLOATS / Math.max(hidden_size, intermediate_size);
-    let pass: Encoding[] = [];
+  /**
+   * The tokens of all texts in groups, each for one pass. Texts are tokenized a window ahead; the groups of a window have
+   * about as many tokens each and are a multiple of the threads, so that these end together.
+   */
+  *#passes(inputs: readonly Input[], prompt: string, batchSize: number): Generator<readonly Encoding[]> {
+    const { config, threads } = this.#model;
+    const most = Math.floor(MAX_PASS_FLOATS / Math.max(config.hidden_size, config.intermediate_size));
+    const count = threads?.count ?? 1;
+    const windowTokens = threads === null ? most : Math.min(most, count * WINDOW_TOKENS);
+
+    let window: Encoding[] = [];
     let tokens = 0;
-    for (const encoding of encodings) {
-      if (pass.length > 0 && tokens + encoding.ids.length > maxTokens) {
-        yield pass;
-        pass = [];
-        tokens = 0;
-      }
-      pass.push(encoding);
+    for (const [i, input] of inputs.entries()) {
+      const encoding = this.#encodeTokens(withPrompt(prompt, input));
+      window.push(encoding);
       tokens += encoding.ids.length;
+      const full = tokens >= windowTokens || window.length >= count * batchSize;
+      if (!full && i + 1 < inputs.length) continue;
+      const alone = threads === null || tokens < MIN_SHARED_TOKENS;
+      const groups = alone ? 1 : count * Math.ceil(tokens / (count * PASS_TOKENS));
+      yield* split(window, tokens / groups, batchSize);
+      window = [];
+      tokens = 0;
     }
-    if (pass.length > 0) yield pass;
   }
 
-  /** The vectors of texts, [B, dimension]. */
-  #forward(encodings: readonly Encoding[], skip: number, observe?: Observe): Floats {
-    const { kernels, config, weights, settings, modules } = this.#model;
-    const modes = settings.pooling.value;
-    const B = encodings.length;
-    const D = config.hidden_size;
-
-    const packed = pack(encodings);
-    const tokens = forward(kernels, config, weights, packed, observe); // [N, D]
-
-    let vectors = kernels.floats(B, modes.length * D);
-    pool(vectors, tokens, modes, packed.starts, new Int32Array(B).fill(skip), D); // [N, D] -> [B, modes * D]
-    observe?.('pooling', { data: vectors, shape: [B, modes.length * D] });
-    for (const [m, module] of modules.entries()) {
+  /** What follows the pooling: [B, modes * D] -> [B, dimension]. */
+  #applyModules(pooled: Floats, B: number, observe?: Observe): Floats {
+    let vectors = pooled;
+    for (const [m, module] of this.#model.modules.entries()) {
       vectors = module.run(vectors, B); // [B, inFeatures] -> [B, outFeatures]
       observe?.(`modules.${m + 2}.${module.kind}`, { data: vectors, shape: [B, module.outFeatures] });
     }
@@ -229,6 +265,24 @@ export class SentenceEncoder {
 
 function withPrompt(prompt: string, input: Input): Input {
   return typeof input === 'string' ? prompt + input : [prompt + input[0], input[1]];
+}
+
+/** Neighbours in groups of about so many tokens, and at most so many texts. */
+function* split(encodings: readonly Encoding[], tokens: number, texts: number): Generator<readonly Encoding[]> {
+  let group: Encoding[] = [];
+  let [done, end] = [0, tokens];
+  for (const encoding of encodings) {
+    // A text belongs to the group that its middle falls into.
+    const middle = done + encoding.ids.length / 2;
+    if (group.length > 0 && (middle > end || group.length === texts)) {
+      yield group;
+      group = [];
+      while (middle > end) end += tokens;
+    }
+    group.push(encoding);
+    done += encoding.ids.length;
+  }
+  if (group.length > 0) yield group;
 }
 
 /** The ids of all texts under one another. */

@@ -234,7 +234,7 @@ describe('encode', () => {
         ),
       '2_Dense/model.safetensors',
     );
-    const encoder = await SentenceEncoder.load(model.directory);
+    const encoder = await SentenceEncoder.load(model.directory, { threads: 1 });
     const error = await refusal('E_TENSOR_VALUE', () => encoder.encode(['a', 'b']));
     expect(error.message).toMatch(/^the vector of text 0 is not finite/);
   });

@@ -1,7 +1,8 @@
 /**
  * Imports only go down the ladder. What stands on one rung does not know what stands beside it or above:
  *
- *   errors < tensor < io < text, bert, pooling < settings, load-model < sentence-encoder < index < cli
+ *   errors < tensor < io < text, bert, pooling < settings, pooled < threads (and their thread) < load-model
+ *     < sentence-encoder < index < cli
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
@@ -13,7 +14,8 @@ const LADDER = [
   ['tensor'],
   ['io'],
   ['text', 'bert', 'pooling'],
-  ['settings'],
+  ['settings', 'pooled'],
+  ['threads'],
   ['load-model'],
   ['sentence-encoder'],
   ['index'],
@@ -24,7 +26,11 @@ const SRC = fileURLToPath(new URL('../src/', import.meta.url));
 const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter(name => name.endsWith('.ts'));
 
 /** 'bert/weights.ts' is of the part 'bert', 'errors.ts' of the part 'errors'. */
-const partOf = (file: string): string => file.split('/')[0].replace(/\.ts$/, '');
+const partOf = (file: string): string =>
+  file
+    .split('/')[0]
+    .replace(/\.ts$/, '')
+    .replace(/^thread$/, 'threads');
 const rungOf = (file: string): number => LADDER.findIndex(parts => parts.includes(partOf(file)));
 
 /** The relative imports of a file, type imports and dynamic ones too, as paths below src/. */

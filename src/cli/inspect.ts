@@ -49,7 +49,7 @@ function formatReport(report: LoadReport): string {
       ['layout', report.layout + (savedBy === null ? '' : `, saved by sentence-transformers ${visible(savedBy)}`)],
       ['architecture', visible(report.architecture)],
       ['dimension', `${report.dimension}`],
-      ['kernels', report.kernels],
+      ['kernels', `${report.kernels}, ${report.threads} ${report.threads === 1 ? 'thread' : 'threads'}`],
     ]),
     section(
       'Pipeline',

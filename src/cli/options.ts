@@ -12,13 +12,13 @@ export interface ModelFlags {
   readonly model?: string;
 }
 
-export type LoadFlags = ModelFlags & Pick<LoadOptions, 'kernels' | 'pooling'>;
+export type LoadFlags = ModelFlags & Pick<LoadOptions, 'kernels' | 'pooling' | 'wide' | 'threads'>;
 
 export function loadEncoder(
-  { model, kernels, pooling }: LoadFlags,
+  { model, kernels, pooling, wide, threads }: LoadFlags,
   onWarning: (warning: Warning) => void = warn,
 ): Promise<SentenceEncoder> {
-  return SentenceEncoder.load(model, { ...defined({ kernels, pooling }), onWarning });
+  return SentenceEncoder.load(model, { ...defined({ kernels, pooling, wide, threads }), onWarning });
 }
 
 /** What `encode` takes of what commander parsed. */
@@ -39,7 +39,9 @@ export function withModel(command: Command): Command {
 
 export function withLoading(command: Command): Command {
   return withModel(command)
-    .option('--kernels <name>', 'who computes: auto, reference, or oracle for f64 (default: auto)')
+    .option('--kernels <name>', 'who computes: auto, simd, reference, or oracle for f64 (default: auto)')
+    .option('--wide', 'vectors of 256 bits, by an experimental flag of V8')
+    .option('--threads <n>', 'how many threads compute (default: as many as processors)', parseCount)
     .option('--pooling <modes>', `override the model's pooling: ${POOLING_MODES.join(', ')}`, parsePooling);
 }
 

@@ -47,6 +47,7 @@ export interface LoadReport {
   readonly layout: 'Sentence Transformers' | 'Hugging Face, without modules.json';
   readonly architecture: string;
   readonly kernels: string;
+  readonly threads: number;
   readonly modules: readonly ModuleReport[];
   readonly settings: {
     readonly maxSeqLength: Setting<number>;

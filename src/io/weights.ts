@@ -311,7 +311,7 @@ export class TensorPlan {
     const broken: string[] = [];
     for (const { name, into } of this.reads) {
       await this.weights.readFloats(name, into);
-      const at = into.findIndex(value => !Number.isFinite(value));
+      const at = findNonFinite(into);
       if (at < 0) continue;
       const tooLarge = this.weights.tensors.get(name)?.dtype === 'F64' && into instanceof Float32Array;
       broken.push(`${name} (element ${at} is ${into[at]}${tooLarge ? ' as f32' : ''})`);
@@ -324,4 +324,10 @@ export class TensorPlan {
     );
     for (const linear of this.linears) this.kernels.prepare(linear);
   }
+}
+
+/** The first NaN or infinity, -1 for none. x - x is 0 for all other numbers; a loop, as there may be a hundred million. */
+function findNonFinite(x: Floats): number {
+  for (let i = 0; i < x.length; i++) if (x[i] - x[i] !== 0) return i;
+  return -1;
 }

@@ -20,7 +20,7 @@ export interface VectorModule {
   readonly summary: string;
   /** Tensors in the module's files that it does not use. */
   readonly unused: readonly string[];
-  /** x [B, inFeatures] -> [B, outFeatures], into new memory. */
+  /** x [B, inFeatures] -> [B, outFeatures], both in the memory of the kernels. */
   run(x: Floats, B: number): Floats;
 }
 
@@ -109,7 +109,7 @@ export function projectionModule(k: Kernels, linear: Linear, name: string): Vect
   };
 }
 
-export function normalizeModule(config: Fields, D: number): VectorModule {
+export function normalizeModule(k: Kernels, config: Fields, D: number): VectorModule {
   checkNames(config);
   return {
     kind: 'Normalize',
@@ -118,7 +118,8 @@ export function normalizeModule(config: Fields, D: number): VectorModule {
     summary: 'Normalize to length 1',
     unused: [],
     run(x, B) {
-      const out = x.slice();
+      const out = k.floats(B, D);
+      out.set(x);
       normalize(out, B, D);
       return out;
     },

@@ -19,6 +19,8 @@ export interface Linear {
   readonly bias: Floats | null; // [F]
   readonly inFeatures: number; // D
   readonly outFeatures: number; // F
+  /** Set by `prepare` of kernels that have laid the weight out anew: it is no longer [F, D] to others. */
+  packed?: boolean;
 }
 
 /** A layer normalization as in the checkpoint. */

@@ -74,6 +74,7 @@ export const i32 = {
   ltS: op(0x48),
   geS: op(0x4e),
   load: memory([0x28], 2),
+  ltU: op(0x49),
 };
 
 export const f32 = {
@@ -87,6 +88,7 @@ export const f32 = {
   max: op(0x97),
   sqrt: op(0x91),
   convertI32S: op(0xb2),
+  min: op(0x96),
 };
 
 export const v128 = {
@@ -101,6 +103,8 @@ export const v128 = {
   andnot: simd(79),
   or: simd(80),
   bitselect: simd(82),
+  /** Eight bytes, widened to i16 with their sign. */
+  load8x8S: memory([0xfd, 1], 3),
 };
 
 export const f64 = {
@@ -130,6 +134,22 @@ export const i32x4 = {
   truncSatF32x4S: simd(248),
   const: (value: number): Code =>
     v128.const(Array.from({ length: 4 }, () => [...new Uint8Array(Int32Array.of(value).buffer)]).flat()),
+  sub: simd(177),
+  /** Products of i16, two neighbours summed. */
+  dotI16x8S: simd(186),
+  /** a b + c: products of bytes, a signed and b of 0 .. 127, four neighbours and an i32 summed. */
+  relaxedDotI8x16I7x16AddS: simd(275),
+};
+
+export const i8x16 = {
+  /** Two vectors of i16 to one of i8, cut off at -128 and 127. */
+  narrowI16x8S: simd(101),
+};
+
+export const i16x8 = {
+  narrowI32x4S: simd(133),
+  extendLowI8x16S: simd(135),
+  extendHighI8x16S: simd(136),
 };
 
 export const f32x4 = {
@@ -148,6 +168,11 @@ export const f32x4 = {
   max: simd(233),
   nearest: simd(106),
   relaxedMadd: simd(261), // a * b + c, fused where the processor fuses
+  convertI32x4S: simd(250),
+  /** b < a ? b : a; of two numbers the smaller, one instruction where min is seven. */
+  pmin: simd(234),
+  /** a < b ? b : a */
+  pmax: simd(235),
 };
 
 /** The code of one function under construction. */

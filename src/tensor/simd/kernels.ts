@@ -7,21 +7,26 @@
  * back what it took by setting the end back. Where a shape does not fit the tiles (a width that is no multiple of 8, a head
  * of 12 columns), the plain page computes it, in the same memory.
  */
+
+import { GlassbertError } from '../../errors.ts';
 import { ACTIVATIONS, activate } from '../activations.ts';
-import { type Kernels, type Linear, referenceKernels } from '../kernels.ts';
+import { type Kernels, type Linear, oracleKernels, referenceKernels } from '../kernels.ts';
 import type { Floats } from '../tensor.ts';
 import { assemble, type FunctionCode } from './assembler.ts';
 import { attentionCode, attentionScratchBytes } from './attention.ts';
 import { activateCode, geluOf, geluTanhOf, reluOf } from './elementary.ts';
 import { layerNormCode } from './layer-norm.ts';
 import { linearCode, pack } from './matmul.ts';
-import { type Madd, plainMadd, relaxedMadd, TILE_COLUMNS } from './tile.ts';
+import { plainMadd, relaxedMadd, type Target } from './tile.ts';
 
 const PAGE = 65536;
 const MAX_PAGES = 65536; // 4 GiB, all that 32-bit addresses reach
 
-/** Rows that a tile may read or write beyond the last. */
-const OVERHANG = TILE_COLUMNS;
+/** Rows that a tile may read or write beyond the last: six of a tile, sixteen of packed keys. */
+const OVERHANG = 16;
+
+/** For a thread: what a pass of 2^25 floats in its widest array takes is a third of this. */
+const MAX_SCRATCH = 2 ** 29;
 
 /** Address 0 means "none", so nothing lies there. */
 const FIRST_ADDRESS = 64;
@@ -59,53 +64,107 @@ declare namespace WebAssembly {
 
 type Exports = Record<string, (...operands: number[]) => void>;
 
-function moduleBytes(madd: Madd): Uint8Array<ArrayBuffer> {
+function moduleBytes(target: Target): Uint8Array<ArrayBuffer> {
+  const { madd } = target;
   const functions: [string, FunctionCode][] = [
-    ['linear', linearCode(madd)],
+    ['linear', linearCode(target)],
     ['layerNorm', layerNormCode()],
-    ['attention', attentionCode(madd)],
+    ['attention', attentionCode(target)],
   ];
   for (const [name, activation] of Object.entries(ACTIVATION_CODE)) {
-    functions.push([`linear ${name}`, linearCode(madd, activation)], [name, activateCode(madd, activation)]);
+    functions.push([`linear ${name}`, linearCode(target, activation)], [name, activateCode(madd, activation)]);
   }
   return assemble(new Map(functions), { initial: 1, maximum: MAX_PAGES, shared: true });
 }
 
 /** Compiled once a process: with fused multiply-add where the engine has it, without where it has SIMD alone. */
-let compiled: WebAssembly.Module | null | undefined;
+const compiled = new Map<Target['columns'], WebAssembly.Module | null>();
 
-function compile(): WebAssembly.Module | null {
-  if (compiled !== undefined) return compiled;
-  compiled = null;
-  for (const madd of [relaxedMadd, plainMadd]) {
-    const bytes = moduleBytes(madd);
-    if (!WebAssembly.validate(bytes)) continue;
-    compiled = new WebAssembly.Module(bytes);
-    break;
-  }
-  return compiled;
+function compile(columns: Target['columns']): WebAssembly.Module | null {
+  const known = compiled.get(columns);
+  if (known !== undefined) return known;
+  const bytes = [relaxedMadd, plainMadd].map(madd => moduleBytes({ madd, columns })).find(b => WebAssembly.validate(b));
+  const module = bytes === undefined ? null : new WebAssembly.Module(bytes);
+  compiled.set(columns, module);
+  return module;
 }
 
 /** Whether this engine runs them: it needs WebAssembly SIMD and shared memory. */
 export function hasSimd(): boolean {
-  return typeof SharedArrayBuffer !== 'undefined' && compile() !== null;
+  return typeof SharedArrayBuffer !== 'undefined' && compile(8) !== null;
 }
 
-/** New kernels with a memory of their own. */
-export function simdKernels(): Kernels {
-  const module = compile();
-  if (module === null) throw new Error('this engine has no WebAssembly SIMD');
-  const memory = new WebAssembly.Memory({ initial: 1, maximum: MAX_PAGES, shared: true });
+/**
+ * Kernels with vectors of 256 bits, by an experimental flag of V8 that is set here, for the whole process. They are compared
+ * with the oracle before anything relies on them.
+ *
+ * @returns null where the engine is another or the check fails
+ */
+export function wideKernels(): SimdKernels | null {
+  const v8 = globalThis.process?.getBuiltinModule?.('node:v8');
+  if (v8 === undefined || !hasSimd()) return null;
+  v8.setFlagsFromString('--experimental-wasm-revectorize');
+  const kernels = simdKernels({ columns: 16 });
+  return agreesWithOracle(kernels) ? kernels : null;
+}
+
+/** A product and an attention of shapes with edges, to within what f32 explains. */
+function agreesWithOracle(kernels: Kernels): boolean {
+  const [N, D, F, H] = [13, 64, 48, 2];
+  const run = (k: Kernels): Floats[] => {
+    const wave = (length: number, width: number): Floats => {
+      const x = k.floats(length, width);
+      for (let i = 0; i < x.length; i++) x[i] = Math.fround(((i * 7919) % 1009) / 1009 - 0.5);
+      return x;
+    };
+    const w = { weight: wave(F, D), bias: wave(F, 1), inFeatures: D, outFeatures: F };
+    k.prepare(w);
+    const [x, y, z] = [wave(N, D), k.floats(N, F), k.floats(N, D)];
+    k.linearActivation(y, x, w, 'gelu', N);
+    k.attention(z, x, x, x, Int32Array.of(0, 4, N), D, H);
+    return [y, z];
+  };
+  return kernels.pass(() => {
+    const expected = run(oracleKernels);
+    return run(kernels).every((actual, i) => actual.every((value, j) => Math.abs(value - expected[i][j]) < 1e-5));
+  });
+}
+
+/** A part of a memory and the code to compute in it: what another thread needs to make kernels of its own. */
+export interface SharedKernels {
+  readonly memory: unknown;
+  readonly module: unknown;
+  readonly columns: Target['columns'];
+  /** Where its scratch lies. */
+  readonly start: number;
+  readonly end: number;
+}
+
+export interface SimdKernels extends Kernels {
+  /** Parts of the memory for so many threads, behind what these kernels keep for themselves. Once, after loading. */
+  share(threads: number): SharedKernels[];
+}
+
+/** New kernels, with a memory of their own or in their part of a shared one. */
+export function simdKernels(options: { columns?: Target['columns']; shared?: SharedKernels } = {}): SimdKernels {
+  const { shared } = options;
+  const W = shared?.columns ?? options.columns ?? 8;
+  const module = (shared?.module ?? compile(W)) as WebAssembly.Module | null;
+  if (module === null) throw new GlassbertError('E_ARGUMENT', 'this engine has no WebAssembly SIMD');
+  const memory =
+    (shared?.memory as WebAssembly.Memory | undefined) ??
+    new WebAssembly.Memory({ initial: 1, maximum: MAX_PAGES, shared: true });
   const wasm = new WebAssembly.Instance(module, { env: { memory } }).exports as Exports;
-  const packed = new WeakSet<Linear>();
-  let end = FIRST_ADDRESS;
+  let limit = shared?.end ?? MAX_PAGES * PAGE;
+  let end = shared?.start ?? FIRST_ADDRESS;
 
   /** The address of so many bytes more; multiples of 64, the line of a cache. */
   function allocate(bytes: number): number {
     const address = end;
     end = Math.ceil((end + bytes) / 64) * 64;
+    if (end > limit) throw new RangeError(`${bytes} bytes do not fit`);
     const missing = end - memory.buffer.byteLength;
-    if (missing > 0) memory.grow(Math.ceil(missing / PAGE)); // a RangeError beyond 4 GiB
+    if (missing > 0) memory.grow(Math.ceil(missing / PAGE));
     return address;
   }
 
@@ -124,15 +183,15 @@ export function simdKernels(): Kernels {
   }
 
   return {
-    name: 'simd',
+    name: W === 16 ? 'simd wide' : 'simd',
     floats(N, D = 1) {
       const address = allocate(4 * (D === 1 ? N + OVERHANG : (N + OVERHANG) * D));
       return new Float32Array(memory.buffer, address, N * D);
     },
     prepare(w) {
-      if (w.outFeatures % TILE_COLUMNS !== 0) return;
-      pack(w.weight as Float32Array, w.outFeatures, w.inFeatures);
-      packed.add(w);
+      if (w.outFeatures % W !== 0) return;
+      pack(w.weight as Float32Array, w.outFeatures, w.inFeatures, W);
+      w.packed = true;
     },
     pass(run) {
       const mark = end;
@@ -144,11 +203,11 @@ export function simdKernels(): Kernels {
     },
     embed: referenceKernels.embed,
     linear(out, x, w, N) {
-      if (packed.has(w)) linear('linear', out, x, w, N);
+      if (w.packed) linear('linear', out, x, w, N);
       else referenceKernels.linear(out, x, w, N);
     },
     linearActivation(out, x, w, activation, N, seeBefore) {
-      const fast = packed.has(w) ? FAST.get(activation) : undefined;
+      const fast = w.packed ? FAST.get(activation) : undefined;
       if (fast !== undefined && seeBefore === undefined) return linear(`linear ${fast}`, out, x, w, N);
       this.linear(out, x, w, N);
       seeBefore?.();
@@ -157,14 +216,14 @@ export function simdKernels(): Kernels {
     },
     attention(context, query, key, value, starts, D, H, seeProbabilities) {
       const K = D / H;
-      if (K % TILE_COLUMNS !== 0) {
+      if (K % W !== 0) {
         referenceKernels.attention(context, query, key, value, starts, D, H, seeProbabilities);
         return;
       }
       for (let b = 0; b + 1 < starts.length; b++) {
         const mark = end;
         const T = starts[b + 1] - starts[b];
-        const scratch = allocate(attentionScratchBytes(T, K));
+        const scratch = allocate(attentionScratchBytes(T, K, W));
         const seen = seeProbabilities ? allocate(4 * H * T * T) : 0;
         const [c, q, k, v] = [context, query, key, value].map(x => at(x) + 4 * D * starts[b]);
         wasm.attention(c, q, k, v, T, D, H, K, scratch, seen, 1 / Math.sqrt(K));
@@ -176,6 +235,16 @@ export function simdKernels(): Kernels {
       const D = w.weight.length;
       if (D % 2 !== 0) referenceKernels.layerNorm(out, x, residual, w, N);
       else wasm.layerNorm(at(out), at(x), at(residual), at(w.weight), at(w.bias), N, D, w.epsilon);
+    },
+    share(threads) {
+      const left = Math.floor((limit - end) / PAGE) * PAGE;
+      const part = Math.min(Math.floor(left / (threads + 1) / PAGE) * PAGE, MAX_SCRATCH);
+      const first = Math.ceil(end / PAGE) * PAGE + part;
+      limit = first;
+      return Array.from({ length: threads }, (_, i) => {
+        const start = first + i * part;
+        return { memory, module, columns: W, start, end: start + part };
+      });
     },
   };
 }

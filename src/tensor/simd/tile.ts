@@ -1,7 +1,7 @@
 /**
  * The register tile that all products are made of:
  *
- *   C [6, 8] = start + A [6, K] B [K, 8]
+ *   C [6, W] = start + A [6, K] B [K, W]        W = 8 columns, or 16 where V8 joins vectors
  *
  * Twelve vectors of four hold the sums; for each k two vectors of B are loaded and six elements of A, each spread over a
  * vector. With the element of A in flight that is 15 of the 16 vector registers; a larger tile spills. On an Intel Xeon at
@@ -14,8 +14,6 @@
 import { type Code, type FunctionCode, f32x4, i32, type Local, v128 } from './assembler.ts';
 
 export const TILE_ROWS = 6;
-export const TILE_COLUMNS = 8;
-const VECTORS = TILE_COLUMNS / 4;
 
 /** k is unrolled so many times; what is left over runs one by one, in the same order. */
 const UNROLL = 4;
@@ -28,28 +26,38 @@ export const relaxedMadd: Madd = (a, b, c) => f32x4.relaxedMadd(a, b, c);
 /** Rounded twice, for engines without relaxed SIMD. */
 export const plainMadd: Madd = (a, b, c) => f32x4.add(f32x4.mul(a, b), c);
 
+/** What the code is written for. */
+export interface Target {
+  readonly madd: Madd;
+  /**
+   * W: 8, or 16 for V8's --experimental-wasm-revectorize, which makes one vector of 256 bits of two neighbours. Twice as many
+   * sums then fit the registers; without the flag they do not, and it is half as fast.
+   */
+  readonly columns: 8 | 16;
+}
+
 /** Addresses and strides, the latter in bytes. */
 export interface Operands {
   /** The first of six rows. */
   readonly a: Local;
   readonly aStride: Local;
-  /** The first eight columns, and how far it is from one k to the next. */
+  /** The first W columns, and how far it is from one k to the next. */
   readonly b: Local;
   readonly bStride: Local | number;
   readonly K: Local;
   readonly c: Local;
   readonly cStride: Local;
-  /** Eight values that the sums of each row start from; absent for zero. */
+  /** W values that the sums of each row start from; absent for zero. */
   readonly start?: Local;
   /** Applied to each vector of sums before it is stored. */
   readonly finish?: ((sums: Code) => Code) | undefined;
 }
 
 /** Declares the tile's registers in `f` and gives what writes its code there, as often as wanted. */
-export function tileOf(f: FunctionCode, madd: Madd): (operands: Operands) => void {
+export function tileOf(f: FunctionCode, { madd, columns: W }: Target): (operands: Operands) => void {
   const rows = Array.from({ length: TILE_ROWS }, () => f.local('i32'));
-  const sums = rows.map(() => Array.from({ length: VECTORS }, () => f.local('v128')));
-  const columns = Array.from({ length: VECTORS }, () => f.local('v128'));
+  const sums = rows.map(() => Array.from({ length: W / 4 }, () => f.local('v128')));
+  const columns = Array.from({ length: W / 4 }, () => f.local('v128'));
   const element = f.local('v128');
   const [b, c, k, whole] = f.localsOf('i32', 4);
 

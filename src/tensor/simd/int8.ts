@@ -1,0 +1,344 @@
+/**
+ * The linear layer in integers, out = x weightᵀ + bias: opt-in, four times the products per instruction of ./matmul.ts.
+ *
+ * Weights are bytes, -127 .. 127, with one scale for each output; each row of x becomes integers of seven bits, 0 .. 127,
+ * with its minimum and a step:
+ *
+ *   weight[f, d] ~ scale[f] w[f, d]                     scale[f] = max |weight[f]| / 127
+ *   x[n, d]      ~ min[n] + step[n] q[n, d]             step[n] = (max[n] - min[n]) / 127
+ *   out[n, f]    = step[n] scale[f] Σ q[n, d] w[f, d] + min[n] scale[f] Σ w[f, d] + bias[f]
+ *
+ * Seven bits because relaxed SIMD multiplies bytes that every processor agrees on only if one of the two has no more (Relaxed
+ * SIMD, "i32x4.relaxed_dot_i8x16_i7x16_add_s"). Where that is missing, the same integers are multiplied as i16.
+ *
+ * Numerics. Both factors are rounded, to half a step: this is an approximation, unlike the other fast kernels. How far from
+ * f32 it leads is measured on a real model in test/int8.test.ts. The sums over d are exact (D < 2^17), the line of f32
+ * after them is not fused: bits are the same on every machine, with relaxed SIMD and without, for every batch. (The
+ * activation that follows may be fused, as everywhere in this folder.) A row that holds an infinity or NaN becomes NaN.
+ */
+import type { Linear } from '../kernels.ts';
+import type { Floats } from '../tensor.ts';
+import { type Code, FunctionCode, f32, f32x4, i8x16, i16x8, i32, i32x4, type Local, v128 } from './assembler.ts';
+import { type Madd, plainMadd, relaxedMadd, TILE_ROWS } from './tile.ts';
+
+/** Rows that share a panel while it is in the nearest cache. */
+const BLOCK = 16 * TILE_ROWS;
+
+/** Groups of d are unrolled so many times; what is left over runs one by one. */
+const UNROLL = 4;
+
+/** The range of a row: its minimum and its step. */
+const RANGE_BYTES = 8;
+
+/** What the code is written for. */
+export interface Int8Target {
+  /** Whether the engine has relaxed SIMD. */
+  readonly relaxed: boolean;
+  /** Outputs side by side in a panel, W: 8, or 16 where V8 makes one vector of 256 bits of two neighbours. */
+  readonly columns: 8 | 16;
+}
+
+type Activation = (f: FunctionCode, madd: Madd) => (x: Code) => Code;
+
+/**
+ * How integers are multiplied: a group of d fills the four bytes that one load spreads over a vector, and meets a vector of
+ * four outputs × the same d.
+ */
+interface Dot {
+  /** d in a group. */
+  readonly group: number;
+  /** Bytes of four outputs × one group in a panel. */
+  readonly weightBytes: number;
+  readonly loadWeights: (address: Code, offset: number) => Code;
+  /** Four sums, each with the products of a group added. */
+  readonly add: (weights: Code, row: Code, sums: Code) => Code;
+  /** Bytes of an element of a quantized row. */
+  readonly elementBytes: number;
+  /** Stores sixteen of them, given as bytes. */
+  readonly storeRow: (f: FunctionCode, address: Code, bytes: Local) => void;
+}
+
+const BYTES: Dot = {
+  group: 4,
+  weightBytes: 16,
+  loadWeights: (address, offset) => v128.load(address, offset),
+  add: (weights, row, sums) => i32x4.relaxedDotI8x16I7x16AddS(weights, row, sums),
+  elementBytes: 1,
+  storeRow: (f, address, bytes) => f.emit(v128.store(address, 0, f.get(bytes))),
+};
+
+const WORDS: Dot = {
+  group: 2,
+  weightBytes: 8,
+  loadWeights: (address, offset) => v128.load8x8S(address, offset),
+  add: (weights, row, sums) => i32x4.add(sums, i32x4.dotI16x8S(weights, row)),
+  elementBytes: 2,
+  storeRow(f, address, bytes) {
+    f.emit(v128.store(address, 0, i16x8.extendLowI8x16S(f.get(bytes))));
+    f.emit(v128.store(address, 16, i16x8.extendHighI8x16S(f.get(bytes))));
+  },
+};
+
+const dotOf = ({ relaxed }: Int8Target): Dot => (relaxed ? BYTES : WORDS);
+
+/**
+ * quantizeRows(rows [N, D] integers, ranges [N, 2] f32: minimum and step, x [N, D] f32, N, D), D a multiple of 4, at least 16.
+ *
+ * A row whose elements are all the same has the step 0 and is exact.
+ */
+export function quantizeRowsCode(target: Int8Target): FunctionCode {
+  const f = new FunctionCode(['i32', 'i32', 'i32', 'i32', 'i32']);
+  const [rows, ranges, x, N, D] = f.parameters;
+  const [n, d, last, at] = f.localsOf('i32', 4);
+  const [min, max, doubt, inverse, bytes, round, roundBits] = f.localsOf('v128', 7);
+  const [low, range] = f.localsOf('f32', 2);
+  const values = f.localsOf('v128', 4);
+  const { elementBytes, storeRow } = dotOf(target);
+
+  /** Sixteen elements at a time; the last sixteen may have been seen before. */
+  const overRow = (body: () => void): void =>
+    f.for(d, i32.const(0), f.get(D), 16, () => {
+      f.if(i32.ltS(f.get(last), f.get(d)), () => f.set(d, f.get(last)));
+      f.set(at, i32.add(f.get(x), i32.shl(f.get(d), i32.const(2))));
+      for (const [i, value] of values.entries()) f.set(value, v128.load(f.get(at), 16 * i));
+      body();
+    });
+  const fold = (operation: (a: Code, b: Code) => Code, vector: Local): Code =>
+    [0, 1, 2, 3].map(lane => f32x4.extractLane(lane, f.get(vector))).reduce((a, b) => operation(a, b));
+
+  // Added to 1.5 * 2^23 a float has no room for a fraction: it is rounded, and the integer stands in its low bits. In locals
+  // because V8 makes a vector constant anew, from two integers, wherever one is written.
+  f.set(round, f32x4.const(3 * 2 ** 22));
+  f.set(roundBits, i32x4.const(0x4b400000));
+  f.set(last, i32.sub(f.get(D), i32.const(16)));
+  f.for(n, i32.const(0), f.get(N), 1, () => {
+    f.set(min, f32x4.const(Infinity));
+    f.set(max, f32x4.const(-Infinity));
+    f.set(doubt, f32x4.const(0));
+    overRow(() => {
+      const [a, b, c, e] = values.map(value => f.get(value));
+      f.set(min, f32x4.pmin(f.get(min), f32x4.pmin(f32x4.pmin(a, b), f32x4.pmin(c, e))));
+      f.set(max, f32x4.pmax(f.get(max), f32x4.pmax(f32x4.pmax(a, b), f32x4.pmax(c, e))));
+      for (const value of [a, b, c, e]) f.set(doubt, v128.or(f.get(doubt), f32x4.sub(value, value))); // NaN of infinities and NaN
+    });
+    f.set(low, f32.add(fold(f32.min, min), fold(f32.add, doubt)));
+    f.set(range, f32.sub(fold(f32.max, max), f.get(low)));
+    f.emit(f32.store(f.get(ranges), 0, f.get(low)));
+    f.emit(f32.store(f.get(ranges), 4, f32.div(f.get(range), f32.const(127))));
+    f.set(min, f32x4.splat(f.get(low)));
+    f.set(inverse, f32x4.splat(f32.div(f32.const(127), f.get(range))));
+    overRow(() => {
+      for (const value of values) {
+        const steps = f32x4.mul(f32x4.sub(f.get(value), f.get(min)), f.get(inverse));
+        f.set(value, i32x4.sub(f32x4.add(steps, f.get(round)), f.get(roundBits)));
+      }
+      const [a, b, c, e] = values.map(value => f.get(value));
+      f.set(bytes, i8x16.narrowI16x8S(i16x8.narrowI32x4S(a, b), i16x8.narrowI32x4S(c, e))); // 127 at most, whatever comes
+      storeRow(f, i32.add(f.get(rows), i32.mul(f.get(d), i32.const(elementBytes))), bytes);
+    });
+    f.set(x, i32.add(f.get(x), i32.shl(f.get(D), i32.const(2))));
+    f.set(rows, i32.add(f.get(rows), i32.mul(f.get(D), i32.const(elementBytes))));
+    f.set(ranges, i32.add(f.get(ranges), i32.const(RANGE_BYTES)));
+  });
+  return f;
+}
+
+/**
+ * linearInt8(out [N, F] f32, rows and ranges of quantizeRows, panels of packInt8, N, D, F), D a multiple of 4, F of W.
+ *
+ * Tiles of 6 × W sums, which stay in registers as those of ./tile.ts do. The last tile may hang over the last row: all three
+ * arrays have room for five more.
+ *
+ * @param activation - applied before the results are stored
+ */
+export function linearInt8Code(target: Int8Target, activation?: Activation): FunctionCode {
+  const f = new FunctionCode(['i32', 'i32', 'i32', 'i32', 'i32', 'i32', 'i32']);
+  const [out, rows, ranges, panels, N, D, F] = f.parameters;
+  const [first, end, n, column, a, b, range, c, start, stop, rowBytes, outBytes, groupBytes] = f.localsOf('i32', 13);
+  const pointers = f.localsOf('i32', TILE_ROWS);
+  const sums = pointers.map(() => f.localsOf('v128', target.columns / 4));
+  const weights = f.localsOf('v128', target.columns / 4);
+  const [element, min, step] = f.localsOf('v128', 3);
+  const { group, weightBytes, loadWeights, add, elementBytes } = dotOf(target);
+  const finish = activation?.(f, target.relaxed ? relaxedMadd : plainMadd);
+  const W = target.columns;
+  const panelStep = (W / 4) * weightBytes; // from one group to the next
+  const increase = (pointer: Local, bytes: Code): void => f.set(pointer, i32.add(f.get(pointer), bytes));
+
+  f.set(rowBytes, i32.mul(f.get(D), i32.const(elementBytes)));
+  f.set(outBytes, i32.shl(f.get(F), i32.const(2)));
+  f.set(groupBytes, i32.mul(f.get(D), i32.const(W)));
+  f.for(first, i32.const(0), f.get(N), BLOCK, () => {
+    f.set(end, i32.add(f.get(first), i32.const(BLOCK)));
+    f.if(i32.ltS(f.get(N), f.get(end)), () => f.set(end, f.get(N)));
+    f.set(start, f.get(panels));
+    f.for(column, i32.const(0), f.get(F), W, () => {
+      f.set(a, i32.add(f.get(rows), i32.mul(f.get(first), f.get(rowBytes))));
+      f.set(range, i32.add(f.get(ranges), i32.mul(f.get(first), i32.const(RANGE_BYTES))));
+      f.set(c, i32.add(f.get(out), i32.mul(f.get(first), f.get(outBytes))));
+      increase(c, i32.shl(f.get(column), i32.const(2)));
+      f.for(n, f.get(first), f.get(end), TILE_ROWS, () => {
+        product();
+        store();
+        increase(a, i32.mul(f.get(rowBytes), i32.const(TILE_ROWS)));
+        increase(c, i32.mul(f.get(outBytes), i32.const(TILE_ROWS)));
+        increase(range, i32.const(RANGE_BYTES * TILE_ROWS));
+      });
+      increase(start, i32.add(f.get(groupBytes), i32.const(CONSTANTS * 4 * W)));
+    });
+  });
+  return f;
+
+  /** The integers of a tile; leaves b at the constants of the panel. */
+  function product(): void {
+    f.set(b, f.get(start));
+    f.set(pointers[0], f.get(a));
+    for (let r = 1; r < TILE_ROWS; r++) f.set(pointers[r], i32.add(f.get(pointers[r - 1]), f.get(rowBytes)));
+    for (const row of sums) for (const sum of row) f.set(sum, i32x4.const(0));
+
+    const groups = (count: number): void => {
+      for (let u = 0; u < count; u++) {
+        for (const [v, weight] of weights.entries()) {
+          f.set(weight, loadWeights(f.get(b), u * panelStep + v * weightBytes));
+        }
+        for (const [r, row] of sums.entries()) {
+          f.set(element, v128.load32Splat(f.get(pointers[r]), 4 * u));
+          for (const [v, sum] of row.entries()) f.set(sum, add(f.get(weights[v]), f.get(element), f.get(sum)));
+        }
+      }
+      for (const pointer of pointers) increase(pointer, i32.const(4 * count));
+      increase(b, i32.const(count * panelStep));
+    };
+    // The end of the last whole round of groups, then of the panel.
+    f.set(stop, i32.and(f.get(D), i32.const(-UNROLL * group)));
+    f.set(stop, i32.add(f.get(start), i32.mul(f.get(stop), i32.const(W))));
+    f.while(
+      () => i32.ltU(f.get(b), f.get(stop)),
+      () => groups(UNROLL),
+    );
+    f.set(stop, i32.add(f.get(start), f.get(groupBytes)));
+    f.while(
+      () => i32.ltU(f.get(b), f.get(stop)),
+      () => groups(1),
+    );
+  }
+
+  /** Integers to f32: scaled, shifted, with the activation. */
+  function store(): void {
+    f.set(stop, f.get(c));
+    for (const [r, row] of sums.entries()) {
+      f.set(min, v128.load32Splat(f.get(range), RANGE_BYTES * r));
+      f.set(step, v128.load32Splat(f.get(range), RANGE_BYTES * r + 4));
+      for (const [v, sum] of row.entries()) {
+        const [scale, shift, bias] = [0, 1, 2].map(i => v128.load(f.get(b), 4 * W * i + 16 * v));
+        const scaled = f32x4.mul(f32x4.convertI32x4S(f.get(sum)), f32x4.mul(f.get(step), scale));
+        const result = f32x4.add(scaled, f32x4.add(f32x4.mul(f.get(min), shift), bias));
+        f.set(sum, finish ? finish(result) : result);
+      }
+      // Apart from the loads above: V8 joins neighbours only where no store stands between what they load.
+      for (const [v, sum] of row.entries()) f.emit(v128.store(f.get(stop), 16 * v, f.get(sum)));
+      increase(stop, f.get(outBytes));
+    }
+  }
+}
+
+/** The functions by name, for `assemble`; `activations` by the names that `Int8Linear.linear` is called with. */
+export function int8Functions(
+  target: Int8Target,
+  activations: Readonly<Record<string, Activation>>,
+): [string, FunctionCode][] {
+  return [
+    ['quantizeRows', quantizeRowsCode(target)],
+    ['linearInt8', linearInt8Code(target)],
+    ...Object.entries(activations).map(([name, activation]): [string, FunctionCode] => [
+      `linearInt8 ${name}`,
+      linearInt8Code(target, activation),
+    ]),
+  ];
+}
+
+/** Values of f32 that follow each panel for each of its outputs: scale, scale × sum of the integers, bias. */
+const CONSTANTS = 3;
+
+/** Bytes of a packed layer: a quarter of the f32 and a little. */
+export function int8Bytes(F: number, D: number): number {
+  return F * (D + 4 * CONSTANTS);
+}
+
+/** Whether a layer has a shape that these kernels take. */
+export function fitsInt8({ columns }: Int8Target, F: number, D: number): boolean {
+  return F % columns === 0 && D % 4 === 0 && D >= 16;
+}
+
+/**
+ * Quantizes rows [F, D] into panels [F / W, D / group, W, group] of bytes, each with its constants [3, W] behind it.
+ *
+ * @param address - in `memory`, where int8Bytes(F, D) are written. It may be that of the weight, or any before it: each panel
+ *   is written after its rows were read, and ends before the next rows begin.
+ */
+export function packInt8(target: Int8Target, memory: ArrayBufferLike, address: number, w: Linear): void {
+  const { outFeatures: F, inFeatures: D } = w;
+  const { columns: W } = target;
+  const { group } = dotOf(target);
+  const rows = new Float32Array(W * D);
+  for (let f = 0, at = address; f < F; f += W, at += int8Bytes(W, D)) {
+    rows.set(w.weight.subarray(f * D, (f + W) * D));
+    const panel = new Int8Array(memory, at, W * D);
+    const constants = new Float32Array(memory, at + W * D, CONSTANTS * W);
+    for (let j = 0; j < W; j++) {
+      let max = 0;
+      for (let d = 0; d < D; d++) max = Math.max(max, Math.abs(rows[j * D + d]));
+      const [inverse, scale] = [max === 0 ? 0 : 127 / max, max / 127];
+      let sum = 0;
+      for (let d = 0; d < D; d += group) {
+        for (let i = 0; i < group; i++) {
+          const integer = Math.round(rows[j * D + d + i] * inverse);
+          panel[d * W + j * group + i] = integer;
+          sum += integer;
+        }
+      }
+      constants[j] = scale;
+      constants[W + j] = scale * sum;
+      constants[2 * W + j] = w.bias === null ? 0 : w.bias[f + j];
+    }
+  }
+}
+
+/** Rows of integers in the memory of the module. */
+export interface QuantizedRows {
+  readonly rows: number;
+  readonly ranges: number;
+  readonly N: number;
+  readonly D: number;
+}
+
+export interface Int8Linear {
+  /** Quantizes x [N, D] into memory that `allocate` gives. */
+  quantize(x: Floats, N: number, D: number): QuantizedRows;
+  /** out [N, F] = x weightᵀ + bias for a packed layer at `panels`, then the activation of that name. */
+  multiply(out: Floats, x: QuantizedRows, panels: number, F: number, activation?: string): void;
+}
+
+/**
+ * @param wasm - an instance of a module with int8Functions
+ * @param allocate - the address of so many bytes; the caller takes them back when a product is done
+ */
+export function int8Linear(
+  target: Int8Target,
+  wasm: Readonly<Record<string, (...operands: number[]) => void>>,
+  allocate: (bytes: number) => number,
+): Int8Linear {
+  const { elementBytes } = dotOf(target);
+  return {
+    quantize(x, N, D) {
+      const rows = allocate((N + TILE_ROWS - 1) * D * elementBytes);
+      const ranges = allocate((N + TILE_ROWS - 1) * RANGE_BYTES);
+      wasm.quantizeRows(rows, ranges, x.byteOffset, N, D);
+      return { rows, ranges, N, D };
+    },
+    multiply(out, { rows, ranges, N, D }, panels, F, activation) {
+      const name = activation === undefined ? 'linearInt8' : `linearInt8 ${activation}`;
+      wasm[name](out.byteOffset, rows, ranges, panels, N, D, F);
+    },
+  };
+}

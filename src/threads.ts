@@ -1,0 +1,126 @@
+/**
+ * Threads that run passes beside one another. They share the weights, which stand in one WebAssembly memory, and each has a
+ * part of it for scratch; a pass is done by one thread from ids to pooled vectors, so there is nothing to lock.
+ *
+ * An idle thread waits for a message and takes no time. None keeps the process alive: it ends when nothing else is to be
+ * done, whether or not anybody called `dispose`. A thread that dies fails the passes it had, and is replaced.
+ */
+import { Worker } from 'node:worker_threads';
+import type { PackedIds } from './bert/bert.ts';
+import { GlassbertError } from './errors.ts';
+import type { Encoder } from './pooled.ts';
+import type { SharedKernels } from './tensor/simd/kernels.ts';
+
+/** What a thread is started with. */
+export interface ThreadData {
+  readonly shared: SharedKernels;
+  readonly encoder: Encoder;
+}
+
+export interface Task {
+  readonly number: number;
+  readonly packed: PackedIds;
+  readonly skip: number;
+}
+
+export type Answer =
+  | { readonly number: number; readonly vectors: Float32Array }
+  | { readonly number: number; readonly error: string };
+
+interface Pending {
+  readonly task: Task;
+  readonly resolve: (vectors: Float32Array) => void;
+  readonly reject: (error: Error) => void;
+}
+
+interface Thread {
+  readonly shared: SharedKernels;
+  worker: Worker | undefined; // started when there is something to do
+  pending: Pending | undefined;
+}
+
+// The built file has another ending; a URL in a string is not rewritten by the compiler.
+const SCRIPT = new URL(import.meta.url.endsWith('.ts') ? './thread.ts' : './thread.js', import.meta.url);
+
+export class Threads {
+  readonly #encoder: Encoder;
+  readonly #threads: Thread[];
+  readonly #queue: Pending[] = [];
+  #number = 0;
+
+  constructor(encoder: Encoder, parts: readonly SharedKernels[]) {
+    this.#encoder = encoder;
+    this.#threads = parts.map(shared => ({ shared, worker: undefined, pending: undefined }));
+  }
+
+  get count(): number {
+    return this.#threads.length;
+  }
+
+  /**
+   * The pooled vectors of a pass, [B, modes * D].
+   *
+   * @throws E_THREAD when the thread that had it died
+   */
+  run(packed: PackedIds, skip: number): Promise<Float32Array> {
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ task: { number: this.#number++, packed, skip }, resolve, reject });
+      this.#assign();
+    });
+  }
+
+  /** Ends all threads; passes under way fail. */
+  async dispose(): Promise<void> {
+    const workers = this.#threads.map(({ worker }) => worker);
+    for (const thread of this.#threads) this.#fail(thread, 'the encoder was disposed of');
+    for (const { reject } of this.#queue.splice(0)) reject(died('the encoder was disposed of'));
+    await Promise.all(workers.map(worker => worker?.terminate()));
+  }
+
+  /** Gives waiting tasks to idle threads. */
+  #assign(): void {
+    for (const thread of this.#threads) {
+      if (thread.pending !== undefined) continue;
+      const next = this.#queue.shift();
+      if (next === undefined) return;
+      thread.pending = next;
+      thread.worker ??= this.#start(thread);
+      thread.worker.ref(); // while it works, the process waits for it
+      thread.worker.postMessage(next.task);
+    }
+  }
+
+  #start(thread: Thread): Worker {
+    const data: ThreadData = { shared: thread.shared, encoder: this.#encoder };
+    const worker = new Worker(SCRIPT, { workerData: data, execArgv: [] });
+    worker.on('message', (answer: Answer) => {
+      const { pending } = thread;
+      if (pending?.task.number !== answer.number) return;
+      thread.pending = undefined;
+      worker.unref();
+      if ('vectors' in answer) pending.resolve(answer.vectors);
+      else pending.reject(died(answer.error));
+      this.#assign();
+    });
+    worker.on('error', error => this.#fail(thread, String(error), worker));
+    worker.on('exit', code => this.#fail(thread, `it ended with code ${code}`, worker));
+    return worker;
+  }
+
+  /** The thread is gone: its pass fails, and the next one gets a new thread. */
+  #fail(thread: Thread, why: string, worker = thread.worker): void {
+    if (thread.worker !== worker) return; // already replaced
+    const { pending } = thread;
+    thread.worker = undefined;
+    thread.pending = undefined;
+    pending?.reject(died(why));
+    this.#assign();
+  }
+}
+
+function died(why: string): GlassbertError {
+  return new GlassbertError('E_THREAD', 'a thread ended before its texts were embedded', {
+    found: why,
+    hint: 'The next call gets a new thread. With `threads: 1` none is used.',
+  });
+}

@@ -1,0 +1,64 @@
+/** Several threads give the bits of one, and are gone when nothing needs them. */
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { expect, onTestFinished, test } from 'vitest';
+import { type LoadOptions, SentenceEncoder } from '../src/index.ts';
+import { FIXTURES } from './support/model-copy.ts';
+import { refusal } from './support/refusal.ts';
+
+const { items }: { items: { text: string }[] } = JSON.parse(
+  readFileSync(new URL('fixtures/glassbert-mini/reference.json', import.meta.url), 'utf8'),
+);
+const texts = items.map(({ text }) => text);
+
+async function load(options: LoadOptions, directory?: string): Promise<SentenceEncoder> {
+  const encoder = await SentenceEncoder.load(directory, options);
+  onTestFinished(() => encoder.dispose());
+  return encoder;
+}
+
+test('one, two and three threads give the same bits, whatever the batch', async () => {
+  const expected = await (await load({ threads: 1 })).encode(texts);
+  for (const threads of [2, 3]) {
+    const encoder = await load({ threads });
+    expect(encoder.report.threads).toBe(threads);
+    expect(await encoder.encode(texts)).toEqual(expected);
+    expect(await encoder.encode(texts, { batchSize: 5 })).toEqual(expected);
+    const [a, b] = await Promise.all([encoder.encode(texts), encoder.encode(texts, { batchSize: 3 })]);
+    expect([a, b]).toEqual([expected, expected]);
+  }
+});
+
+test('modules after the pooling run on what threads give back', async () => {
+  for (const name of ['bert-mean-dense-layernorm', 'bert-cls-dense-tanh']) {
+    const many = texts.concat(texts, texts);
+    const expected = await (await load({ threads: 1 }, FIXTURES + name)).encode(many);
+    expect(await (await load({ threads: 2 }, FIXTURES + name)).encode(many, { batchSize: 7 })).toEqual(expected);
+  }
+});
+
+test('only the fast kernels have threads; a number that makes no sense is refused', async () => {
+  expect((await load({ kernels: 'reference', threads: 2 })).report.threads).toBe(1);
+  for (const threads of [0, 1.5, 17, '2']) await refusal('E_ARGUMENT', () => load({ threads: threads as number }));
+});
+
+test('after dispose a call fails with a typed error, and so does one under way', async () => {
+  const encoder = await load({ threads: 2 });
+  const underWay = refusal('E_THREAD', () => encoder.encode(texts, { batchSize: 4 }));
+  await new Promise(resolve => setTimeout(resolve, 20));
+  await encoder.dispose();
+  const error = await underWay;
+  expect(error.message).toContain('the encoder was disposed of');
+});
+
+test('a program that forgets its encoder ends by itself', () => {
+  const index = new URL('../src/index.ts', import.meta.url).href;
+  const program = `
+    import { SentenceEncoder } from '${index}';
+    const encoder = await SentenceEncoder.load(undefined, { threads: 2 });
+    const { shape } = await encoder.encode(Array.from({ length: 40 }, (_, i) => 'text number ' + i), { batchSize: 4 });
+    process.stdout.write(shape.join());
+  `;
+  const args = ['--input-type=module', '-e', program];
+  expect(execFileSync(process.execPath, args, { encoding: 'utf8', timeout: 20_000 })).toBe('40,192');
+});
