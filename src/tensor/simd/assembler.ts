@@ -164,8 +164,6 @@ export const f32x4 = {
   sub: simd(229),
   mul: simd(230),
   div: simd(231),
-  min: simd(232),
-  max: simd(233),
   nearest: simd(106),
   relaxedMadd: simd(261), // a * b + c, fused where the processor fuses
   convertI32x4S: simd(250),
@@ -179,6 +177,8 @@ export const f32x4 = {
 export class FunctionCode {
   readonly parameters: readonly Local[];
   private readonly locals: Local[];
+  private readonly prologue: number[] = [];
+  private readonly constants = new Map<number, Local>();
   private code: number[] = [];
 
   constructor(parameters: readonly Type[]) {
@@ -194,6 +194,17 @@ export class FunctionCode {
 
   localsOf(type: Type, count: number): Local[] {
     return Array.from({ length: count }, () => this.local(type));
+  }
+
+  /** Four times the same number, held in a local from the start: V8 would build the constant anew at every use. */
+  fourTimes(value: number): Code {
+    let local = this.constants.get(value);
+    if (local === undefined) {
+      local = this.local('v128');
+      this.constants.set(value, local);
+      this.prologue.push(...f32x4.const(value), 0x21, ...u32(local.index));
+    }
+    return this.get(local);
   }
 
   get(local: Local): Code {
@@ -244,7 +255,7 @@ export class FunctionCode {
   bytes(): Code {
     const declared = this.locals.slice(this.parameters.length);
     const locals = [...u32(declared.length), ...declared.flatMap(({ type }) => [1, TYPE[type]])];
-    const body = [...locals, ...this.code, 0x0b];
+    const body = [...locals, ...this.prologue, ...this.code, 0x0b];
     return [...u32(body.length), ...body];
   }
 }

@@ -107,7 +107,7 @@ export function attentionCode(target: Target): FunctionCode {
       f.emit(f32.store(i32.add(f.get(c), f.get(s)), 0, f32.const(-3e38)));
     });
     f.set(vector, f32x4.const(-3e38));
-    overRow(at => f.set(vector, f32x4.max(f.get(vector), v128.load(at))));
+    overRow(at => f.set(vector, f32x4.pmax(f.get(vector), v128.load(at))));
     const lane = (v: Local, i: number): Code => f32x4.extractLane(i, f.get(v));
     const [m01, m23] = [f32.max(lane(vector, 0), lane(vector, 1)), f32.max(lane(vector, 2), lane(vector, 3))];
     f.set(max, f32.max(m01, m23));

@@ -12,7 +12,7 @@ import type { Madd } from './tile.ts';
 function polynomial(f: FunctionCode, madd: Madd, x: Local, c: readonly number[]): Code {
   return c
     .slice(0, -1)
-    .reduceRight<Code>((sum, constant) => madd(f.get(x), sum, f32x4.const(constant)), f32x4.const(c[c.length - 1]));
+    .reduceRight<Code>((sum, constant) => madd(f.get(x), sum, f.fourTimes(constant)), f.fourTimes(c[c.length - 1]));
 }
 
 /** e^r = 1 + r + r² P(r) for |r| <= ln(2) / 2, to 3e-9. */
@@ -20,17 +20,25 @@ function polynomial(f: FunctionCode, madd: Madd, x: Local, c: readonly number[])
 const EXP = [1, 1, 0.4999999403953552, 0.1666652113199234, 0.04166838899254799, 0.008368710055947304, 0.0013814608100801706];
 
 /**
+ * Added to a small number it leaves no room for a fraction: the number is rounded, and stands in the lowest bits; with 127
+ * more, the bias of an exponent.
+ */
+const ROUND = 1.5 * 2 ** 23 + 127;
+
+/**
  * e^x for x <= 88, relative error at most 1.2e-7; below -87.3 it stays at the smallest normal number. x = k ln 2 + r as in
  * ../elementary.ts, with ln 2 in two parts of which the first has 9 bits, so that k times it is exact.
  */
 export function expOf(f: FunctionCode, madd: Madd): (x: Code) => Code {
-  const [x, k, r] = f.localsOf('v128', 3);
+  const [x, shifted, k, r] = f.localsOf('v128', 4);
   return value => {
-    f.set(x, f32x4.max(value, f32x4.const(-87.33654)));
-    f.set(k, f32x4.nearest(f32x4.mul(f.get(x), f32x4.const(Math.LOG2E))));
-    f.set(r, f32x4.sub(f.get(x), f32x4.mul(f.get(k), f32x4.const(0.693359375))));
-    f.set(r, f32x4.sub(f.get(r), f32x4.mul(f.get(k), f32x4.const(-2.1219444e-4))));
-    const powerOfTwo = i32x4.shl(i32x4.add(i32x4.truncSatF32x4S(f.get(k)), i32x4.const(127)), i32.const(23));
+    f.set(x, f32x4.pmax(value, f.fourTimes(-87.33654)));
+    f.set(shifted, madd(f.get(x), f.fourTimes(Math.LOG2E), f.fourTimes(ROUND)));
+    f.set(k, f32x4.sub(f.get(shifted), f.fourTimes(ROUND)));
+    f.set(r, madd(f.get(k), f.fourTimes(-0.693359375), f.get(x)));
+    f.set(r, madd(f.get(k), f.fourTimes(2.1219444e-4), f.get(r)));
+    // The lowest bits of `shifted` are k + 127, and the shift leaves only those: 2^k.
+    const powerOfTwo = i32x4.shl(f.get(shifted), i32.const(23));
     return f32x4.mul(polynomial(f, madd, r, EXP), powerOfTwo);
   };
 }
@@ -46,11 +54,11 @@ export function geluOf(f: FunctionCode, madd: Madd): (x: Code) => Code {
   const [x, z, square] = f.localsOf('v128', 3);
   return value => {
     f.set(x, value);
-    f.set(z, f32x4.max(f32x4.min(f32x4.mul(f.get(x), f32x4.const(Math.SQRT1_2)), f32x4.const(4)), f32x4.const(-4)));
+    f.set(z, f32x4.pmax(f32x4.pmin(f32x4.mul(f.get(x), f.fourTimes(Math.SQRT1_2)), f.fourTimes(4)), f.fourTimes(-4)));
     f.set(square, f32x4.mul(f.get(z), f.get(z)));
     const numerator = f32x4.mul(f.get(z), polynomial(f, madd, square, ERF_P));
     const erf = f32x4.div(numerator, polynomial(f, madd, square, ERF_Q));
-    return f32x4.mul(f32x4.mul(f.get(x), f32x4.const(0.5)), f32x4.add(f32x4.const(1), erf));
+    return f32x4.mul(f32x4.mul(f.get(x), f.fourTimes(0.5)), f32x4.add(f.fourTimes(1), erf));
   };
 }
 
@@ -61,15 +69,15 @@ export function geluTanhOf(f: FunctionCode, madd: Madd): (x: Code) => Code {
   return value => {
     f.set(x, value);
     const cube = f32x4.mul(f32x4.mul(f.get(x), f.get(x)), f.get(x));
-    const sum = f32x4.add(f.get(x), f32x4.mul(cube, f32x4.const(0.044715)));
-    f.set(u, f32x4.min(f32x4.mul(sum, f32x4.const(2 * 0.7978845608028654)), f32x4.const(88)));
+    const sum = f32x4.add(f.get(x), f32x4.mul(cube, f.fourTimes(0.044715)));
+    f.set(u, f32x4.pmin(f32x4.mul(sum, f.fourTimes(2 * 0.7978845608028654)), f.fourTimes(88)));
     const power = exp(f.get(u));
-    return f32x4.sub(f.get(x), f32x4.div(f.get(x), f32x4.add(power, f32x4.const(1))));
+    return f32x4.sub(f.get(x), f32x4.div(f.get(x), f32x4.add(power, f.fourTimes(1))));
   };
 }
 
-export function reluOf(): (x: Code) => Code {
-  return x => f32x4.max(x, f32x4.const(0));
+export function reluOf(f: FunctionCode): (x: Code) => Code {
+  return x => f32x4.pmax(x, f.fourTimes(0));
 }
 
 /** activate(x, N), N a multiple of 4: in place, the same bits as the same activation at the end of a product. */
