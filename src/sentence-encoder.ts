@@ -15,6 +15,7 @@ import { type LoadedModel, type LoadOptions, loadModel } from './load-model.ts';
 import { type Encoder, pooledVectors } from './pooled.ts';
 import { normalize } from './pooling/modules.ts';
 import { similarity } from './pooling/similarity.ts';
+import type { SimdKernels } from './tensor/simd/kernels.ts';
 import { type Floats, type Tensor, zerosLike } from './tensor/tensor.ts';
 import type { Encoding } from './text/tokenizer.ts';
 
@@ -138,9 +139,13 @@ export class SentenceEncoder {
       const [begin, B] = [first, pass.length];
       first += B;
       if (threads === null || options.observe !== undefined || B === inputs.length) {
-        kernels.pass(() => {
-          finish(pooledVectors(kernels, this.#encoder, pack(pass), skip, options.observe), begin, B);
-        });
+        const packed = pack(pass);
+        const here = (): void => {
+          kernels.pass(() => finish(pooledVectors(kernels, this.#encoder, packed, skip, options.observe), begin, B));
+        };
+        // One pass alone: the threads do it together, if it is worth it.
+        if (threads === null || options.observe !== undefined || packed.ids.length < MIN_SHARED_TOKENS) here();
+        else await threads.withGang(gang => (gang === null ? here() : (kernels as SimdKernels).withGang(gang, here)));
         // Timers and sockets of the program get their turn between passes.
         if (first < inputs.length) await new Promise(resolve => setImmediate(resolve));
         continue;

@@ -9,6 +9,7 @@ import { Worker } from 'node:worker_threads';
 import type { PackedIds } from './bert/bert.ts';
 import { GlassbertError } from './errors.ts';
 import type { Encoder } from './pooled.ts';
+import { Gang, newSlot, type Slot } from './tensor/simd/gang.ts';
 import type { SharedKernels } from './tensor/simd/kernels.ts';
 
 /** What a thread is started with. */
@@ -25,10 +26,16 @@ export interface Task {
 
 export type Answer =
   | { readonly number: number; readonly vectors: Float32Array }
-  | { readonly number: number; readonly error: string };
+  | { readonly number: number; readonly error: string }
+  | { readonly number: typeof GANG };
+
+/** The number of the answer of a thread that is ready to work in a gang. */
+export const GANG = -1;
 
 interface Pending {
-  readonly task: Task;
+  /** A pass, or the slot of a gang to join. */
+  readonly task: Task | Slot;
+  readonly number: number;
   readonly resolve: (vectors: Float32Array) => void;
   readonly reject: (error: Error) => void;
 }
@@ -64,9 +71,35 @@ export class Threads {
    */
   run(packed: PackedIds, skip: number): Promise<Float32Array> {
     return new Promise((resolve, reject) => {
-      this.#queue.push({ task: { number: this.#number++, packed, skip }, resolve, reject });
+      const number = this.#number++;
+      this.#queue.push({ task: { number, packed, skip }, number, resolve, reject });
       this.#assign();
     });
+  }
+
+  /**
+   * All threads but one, for as long as `work` takes: the caller's own thread is the one more. Null instead of a gang when
+   * any of them is at work.
+   */
+  async withGang(work: (gang: Gang | null) => void): Promise<void> {
+    const members = this.#threads.slice(1);
+    if (members.some(({ pending }) => pending !== undefined) || this.#queue.length > 0) return work(null);
+    const slots = members.map(() => newSlot());
+    const gang = new Gang(slots);
+    const joined = members.map(
+      (thread, i) =>
+        new Promise<unknown>((resolve, reject) => {
+          this.#give(thread, { task: slots[i], number: GANG, resolve, reject });
+        }),
+    );
+    try {
+      await Promise.all(joined);
+      work(gang);
+    } finally {
+      gang.end();
+      for (const thread of members) this.#free(thread);
+      this.#assign();
+    }
   }
 
   /** Ends all threads; passes under way fail. */
@@ -83,11 +116,20 @@ export class Threads {
       if (thread.pending !== undefined) continue;
       const next = this.#queue.shift();
       if (next === undefined) return;
-      thread.pending = next;
-      thread.worker ??= this.#start(thread);
-      thread.worker.ref(); // while it works, the process waits for it
-      thread.worker.postMessage(next.task);
+      this.#give(thread, next);
     }
+  }
+
+  #give(thread: Thread, pending: Pending): void {
+    thread.pending = pending;
+    thread.worker ??= this.#start(thread);
+    thread.worker.ref(); // while it works, the process waits for it
+    thread.worker.postMessage(pending.task);
+  }
+
+  #free(thread: Thread): void {
+    thread.pending = undefined;
+    thread.worker?.unref();
   }
 
   #start(thread: Thread): Worker {
@@ -95,11 +137,11 @@ export class Threads {
     const worker = new Worker(SCRIPT, { workerData: data, execArgv: [] });
     worker.on('message', (answer: Answer) => {
       const { pending } = thread;
-      if (pending?.task.number !== answer.number) return;
-      thread.pending = undefined;
-      worker.unref();
+      if (pending?.number !== answer.number) return;
+      if (answer.number === GANG) return pending.resolve(new Float32Array(0)); // it stays taken until the gang ends
+      this.#free(thread);
       if ('vectors' in answer) pending.resolve(answer.vectors);
-      else pending.reject(died(answer.error));
+      else if ('error' in answer) pending.reject(died(answer.error));
       this.#assign();
     });
     worker.on('error', error => this.#fail(thread, String(error), worker));

@@ -29,6 +29,18 @@ test('one, two and three threads give the same bits, whatever the batch', async 
   }
 });
 
+test('a text alone is computed by all threads together, with the bits of one', async () => {
+  const long = 'The weather is lovely today, and so it was. '.repeat(40);
+  const expected = await (await load({ threads: 1 })).encode(long);
+  for (const threads of [2, 3]) {
+    const encoder = await load({ threads });
+    for (let i = 0; i < 3; i++) expect(await encoder.encode(long)).toEqual(expected);
+    // While one call has the threads, another takes its turn or does without.
+    const all = await Promise.all([encoder.encode(long), encoder.encode(long), encoder.encode(texts)]);
+    expect(all.slice(0, 2)).toEqual([expected, expected]);
+  }
+});
+
 test('modules after the pooling run on what threads give back', async () => {
   for (const name of ['bert-mean-dense-layernorm', 'bert-cls-dense-tanh']) {
     const many = texts.concat(texts, texts);

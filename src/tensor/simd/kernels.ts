@@ -15,9 +15,10 @@ import type { Floats } from '../tensor.ts';
 import { assemble, type FunctionCode } from './assembler.ts';
 import { attentionCode, attentionScratchBytes } from './attention.ts';
 import { activateCode, geluOf, geluTanhOf, reluOf } from './elementary.ts';
+import type { Gang } from './gang.ts';
 import { layerNormCode } from './layer-norm.ts';
 import { linearCode, pack } from './matmul.ts';
-import { plainMadd, relaxedMadd, type Target } from './tile.ts';
+import { plainMadd, relaxedMadd, type Target, TILE_ROWS } from './tile.ts';
 
 const PAGE = 65536;
 const MAX_PAGES = 65536; // 4 GiB, all that 32-bit addresses reach
@@ -143,6 +144,10 @@ export interface SharedKernels {
 export interface SimdKernels extends Kernels {
   /** Parts of the memory for so many threads, behind what these kernels keep for themselves. Once, after loading. */
   share(threads: number): SharedKernels[];
+  /** The operations of `run` in parts, one for each thread of the gang. */
+  withGang<Result>(gang: Gang, run: () => Result): Result;
+  /** What a thread of a gang does: operation number `operation`, on addresses in the shared memory. */
+  serve(operation: number, operands: Float64Array): void;
 }
 
 /** New kernels, with a memory of their own or in their part of a shared one. */
@@ -157,6 +162,26 @@ export function simdKernels(options: { columns?: Target['columns']; shared?: Sha
   const wasm = new WebAssembly.Instance(module, { env: { memory } }).exports as Exports;
   let limit = shared?.end ?? MAX_PAGES * PAGE;
   let end = shared?.start ?? FIRST_ADDRESS;
+  let gang: Gang | null = null;
+  const names = Object.keys(wasm); // in the order of the module, the same in every thread
+
+  /** An operation in as many parts as there are threads, or whole. */
+  function inParts(
+    name: string,
+    count: number,
+    unit: number,
+    operandsOf: (first: number, count: number) => number[],
+  ): void {
+    const own = (operands: readonly number[]): void => wasm[name](...operands);
+    if (gang === null) {
+      own(operandsOf(0, count));
+      return;
+    }
+    const size = Math.ceil(count / gang.parts / unit) * unit;
+    const parts: number[][] = [];
+    for (let first = 0; first < count; first += size) parts.push(operandsOf(first, Math.min(size, count - first)));
+    gang.run(names.indexOf(name), parts, own);
+  }
 
   /** The address of so many bytes more; multiples of 64, the line of a cache. */
   function allocate(bytes: number): number {
@@ -178,7 +203,11 @@ export function simdKernels(options: { columns?: Target['columns']; shared?: Sha
   function linear(name: string, out: Floats, x: Floats, w: Linear, N: number): void {
     const mark = end;
     const bias = w.bias === null ? noBias(w.outFeatures) : at(w.bias);
-    wasm[name](at(out), at(x), at(w.weight), bias, N, w.inFeatures, w.outFeatures);
+    const [D, F] = [w.inFeatures, w.outFeatures];
+    // Parts are whole tiles, so that none writes beyond its rows into those of another.
+    inParts(name, N, TILE_ROWS, (first, rows) => {
+      return [at(out) + 4 * F * first, at(x) + 4 * D * first, at(w.weight), bias, rows, D, F];
+    });
     end = mark;
   }
 
@@ -223,10 +252,14 @@ export function simdKernels(options: { columns?: Target['columns']; shared?: Sha
       for (let b = 0; b + 1 < starts.length; b++) {
         const mark = end;
         const T = starts[b + 1] - starts[b];
-        const scratch = allocate(attentionScratchBytes(T, K, W));
         const seen = seeProbabilities ? allocate(4 * H * T * T) : 0;
-        const [c, q, k, v] = [context, query, key, value].map(x => at(x) + 4 * D * starts[b]);
-        wasm.attention(c, q, k, v, T, D, H, K, scratch, seen, 1 / Math.sqrt(K));
+        const text = [context, query, key, value].map(x => at(x) + 4 * D * starts[b]);
+        inParts('attention', H, 1, (head, heads) => {
+          const scratch = allocate(attentionScratchBytes(T, K, W));
+          const [c, q, k, v] = text.map(address => address + 4 * K * head);
+          const shown = seen === 0 ? 0 : seen + 4 * T * T * head;
+          return [c, q, k, v, T, D, heads, K, scratch, shown, 1 / Math.sqrt(K)];
+        });
         seeProbabilities?.(b, new Float32Array(memory.buffer, seen, H * T * T), T);
         end = mark;
       }
@@ -234,8 +267,22 @@ export function simdKernels(options: { columns?: Target['columns']; shared?: Sha
     layerNorm(out, x, residual, w, N) {
       const D = w.weight.length;
       if (D % 2 !== 0) referenceKernels.layerNorm(out, x, residual, w, N);
-      else wasm.layerNorm(at(out), at(x), at(residual), at(w.weight), at(w.bias), N, D, w.epsilon);
+      else {
+        inParts('layerNorm', N, 1, (first, rows) => {
+          const [o, i, r] = [out, x, residual].map(y => (y === null ? 0 : at(y) + 4 * D * first));
+          return [o, i, r, at(w.weight), at(w.bias), rows, D, w.epsilon];
+        });
+      }
     },
+    withGang(with_, run) {
+      gang = with_;
+      try {
+        return run();
+      } finally {
+        gang = null;
+      }
+    },
+    serve: (operation, operands) => wasm[names[operation]](...operands),
     share(threads) {
       const left = Math.floor((limit - end) / PAGE) * PAGE;
       const part = Math.min(Math.floor(left / (threads + 1) / PAGE) * PAGE, MAX_SCRATCH);
