@@ -1,6 +1,6 @@
 /**
- * How fast the reference kernels run a forward pass of the shape of all-MiniLM-L6-v2 on one core, and what each kernel
- * takes part in it. The results are compared with the oracle before anything is timed.
+ * How fast the kernels run a forward pass of the shape of all-MiniLM-L6-v2 on one core, and what each kernel takes part in it.
+ * The results are compared with the oracle before anything is timed.
  *
  *   npm run bench
  */
@@ -8,77 +8,150 @@ import { spawnSync } from 'node:child_process';
 import { cpus } from 'node:os';
 import Benchmark from 'benchmark';
 import { forward } from '../src/bert/bert.ts';
-import { ACTIVATIONS, activate } from '../src/tensor/activations.ts';
-import { attention } from '../src/tensor/attention.ts';
 import { type Kernels, oracleKernels, referenceKernels } from '../src/tensor/kernels.ts';
-import { layerNorm } from '../src/tensor/layer-norm.ts';
-import { linear, linearPlain } from '../src/tensor/matmul.ts';
+import { assemble, FunctionCode, f32, f32x4, i32 } from '../src/tensor/simd/assembler.ts';
+import { simdKernels, wideKernels } from '../src/tensor/simd/kernels.ts';
+import { relaxedMadd } from '../src/tensor/simd/tile.ts';
+import type { Floats } from '../src/tensor/tensor.ts';
 import { maxDifference, randomFloats } from '../test/support/numbers.ts';
 import { flops, MINI_LM, randomIds, randomWeights } from './random-bert.ts';
 
+const KERNELS: Readonly<Record<string, () => Kernels | null>> = {
+  reference: () => referenceKernels,
+  simd: simdKernels,
+  wide: wideKernels,
+};
+
 const print = (line: string): boolean => process.stdout.write(`${line}\n`);
 
-// Verify, in another process's place: the oracle first would leave the kernels compiled for two element types.
-if (process.argv.includes('--verify')) {
-  const ids = randomIds(MINI_LM, 2, 16, 3);
-  const run = (kernels: Kernels): Float64Array =>
-    Float64Array.from(forward(kernels, MINI_LM, randomWeights(kernels, MINI_LM, 1), ids));
-  const difference = maxDifference(run(referenceKernels), run(oracleKernels));
-  print(`largest difference of a hidden state to the oracle: ${difference.toExponential(1)}`);
-  process.exit(difference < 1e-5 ? 0 : 1);
+const name = process.argv[2];
+if (name === undefined) {
+  print(`${cpus()[0].model}, ${process.platform}-${process.arch}, Node ${process.version} (V8 ${process.versions.v8})`);
+  print('one core; best of the runs; GFLOP/s count two for each multiply-add');
+  // Each in a process of its own: what has run on two element types, or with a flag of V8, is compiled otherwise.
+  for (const kernels of Object.keys(KERNELS)) {
+    const { status } = spawnSync(process.execPath, [import.meta.filename, kernels], { stdio: 'inherit' });
+    if (status !== 0) process.exitCode = 1;
+  }
+} else {
+  run(name);
 }
-const { status } = spawnSync(process.execPath, [import.meta.filename, '--verify'], { stdio: 'inherit' });
-if (status !== 0) throw new Error('the reference kernels and the oracle disagree: nothing is timed');
 
-print(`${cpus()[0].model}, ${process.platform}-${process.arch}, Node ${process.version} (V8 ${process.versions.v8})`);
-print('one core; best of the runs; GFLOP/s count two for each multiply-add\n');
+function run(name: string): void {
+  const kernels = KERNELS[name]();
+  print(`\n${name}`);
+  if (kernels === null) {
+    print('  not available on this engine');
+    return;
+  }
+  verify(name);
+  const weights = randomWeights(kernels, MINI_LM, 1);
+  print('  forward pass, L 6, D 384, H 12, F 1536        ms   GFLOP/s');
+  for (const [B, T] of [
+    [1, 16],
+    [1, 128],
+    [8, 128],
+  ]) {
+    // biome-ignore format: shapes
+    const ids = randomIds(MINI_LM, B, T, 2);
+    const seconds = best(() => kernels.pass(() => forward(kernels, MINI_LM, weights, ids)));
+    report(`${B} × ${T} tokens`, seconds, flops(MINI_LM, B, T));
+  }
 
-/** The shortest of at least `samples` runs, in seconds. */
-function best(name: string, run: () => void): number {
-  const benchmark = new Benchmark(name, run, { minSamples: 5, maxTime: 2 });
+  const [N, D, F, H] = [128, 384, 1536, 12];
+  const matrix = (rows: number, columns: number, seed: number): Floats => {
+    const x = kernels.floats(rows, columns);
+    x.set(randomFloats(new Float32Array(rows * columns), seed));
+    return x;
+  };
+  const linear = (inFeatures: number, outFeatures: number) => {
+    const [weight, bias] = [matrix(outFeatures, inFeatures, 5), matrix(outFeatures, 1, 6)];
+    const w = { weight, bias, inFeatures, outFeatures };
+    kernels.prepare(w);
+    return w;
+  };
+  const [x, y, z, wide, out] = [matrix(N, D, 1), matrix(N, D, 2), matrix(N, D, 3), matrix(N, F, 4), matrix(N, F, 7)];
+  const [up, down] = [linear(D, F), linear(F, D)];
+  const norm = { weight: matrix(D, 1, 8), bias: matrix(D, 1, 9), epsilon: 1e-12 };
+  const starts = Int32Array.of(0, N);
+  print('  kernel, 128 tokens                            ms   GFLOP/s');
+  const product = best(() => kernels.linear(out, x, up, N));
+  report('linear 384 -> 1536', product, 2 * N * D * F);
+  report(
+    'linear 1536 -> 384',
+    best(() => kernels.linear(out, wide, down, N)),
+    2 * N * D * F,
+  );
+  report(
+    'linear 384 -> 1536, gelu',
+    best(() => kernels.linearActivation(out, x, up, 'gelu', N)),
+    2 * N * D * F,
+  );
+  report(
+    'attention, 12 heads',
+    best(() => kernels.attention(out, x, y, z, starts, D, H)),
+    4 * N * N * D,
+  );
+  report(
+    'layerNorm + residual',
+    best(() => kernels.layerNorm(out, x, y, norm, N)),
+    0,
+  );
+  if (name === 'simd') {
+    const limit = multiplyAddLimit();
+    const share = (100 * 2 * N * D * F) / product / limit;
+    print(
+      `  bare multiply-adds of 128 bits: ${(limit / 1e9).toFixed(1)} GFLOP/s; linear reaches ${share.toFixed(0)} % of it`,
+    );
+  }
+}
+
+/** @throws when a hidden state differs from the oracle's: then nothing is timed */
+function verify(name: string): void {
+  const ids = randomIds(MINI_LM, 2, 16, 3);
+  const hidden = (k: Kernels): Float64Array =>
+    k.pass(() => Float64Array.from(forward(k, MINI_LM, randomWeights(k, MINI_LM, 1), ids)));
+  const difference = maxDifference(hidden(KERNELS[name]() as Kernels), hidden(oracleKernels));
+  if (!(difference < 1e-5)) throw new Error(`${name} and the oracle differ by ${difference}`);
+  print(`  largest difference of a hidden state to the oracle: ${difference.toExponential(1)}`);
+}
+
+/** The shortest of several runs, in seconds. */
+function best(run: () => void): number {
+  const benchmark = new Benchmark(run, { minSamples: 5, maxTime: 2 });
   benchmark.run();
   if (benchmark.error) throw benchmark.error;
   return Math.min(...benchmark.stats.sample);
 }
 
-const weights = randomWeights(referenceKernels, MINI_LM, 1);
-print('forward pass, L 6, D 384, H 12, F 1536      ms   GFLOP/s');
-for (const [B, T] of [
-  [1, 16],
-  [1, 128],
-  [8, 128],
-]) {
-  // biome-ignore format: shapes
-  const ids = randomIds(MINI_LM, B, T, 2);
-  const seconds = best(`${B}x${T}`, () => forward(referenceKernels, MINI_LM, weights, ids));
-  const rate = flops(MINI_LM, B, T) / seconds / 1e9;
-  print(`  ${`${B} × ${T} tokens`.padEnd(36)}${(1e3 * seconds).toFixed(1).padStart(8)}${rate.toFixed(2).padStart(10)}`);
+function report(what: string, seconds: number, operations: number): void {
+  const rate = operations === 0 ? '' : (operations / seconds / 1e9).toFixed(1);
+  print(`    ${what.padEnd(38)}${(1e3 * seconds).toFixed(2).padStart(8)}${rate.padStart(10)}`);
 }
 
-const [N, D, F, H] = [128, 384, 1536, 12];
-const f32 = (length: number, seed: number): Float32Array<ArrayBuffer> => randomFloats(new Float32Array(length), seed);
-const [x, y, z, wide, weight, bias] = [
-  f32(N * D, 1),
-  f32(N * D, 2),
-  f32(N * D, 3),
-  f32(N * F, 4),
-  f32(F * D, 5),
-  f32(F, 6),
-];
-const out = new Float32Array(N * F);
-const starts = Int32Array.of(0, N);
-const gelu = ACTIVATIONS.get('gelu') as (x: number) => number;
-const kernels: [string, number, () => void][] = [
-  ['linearPlain [128, 384] -> [128, 1536]', 2 * N * D * F, () => linearPlain(out, x, weight, bias, N, D, F)],
-  ['linear      [128, 384] -> [128, 1536]', 2 * N * D * F, () => linear(out, x, weight, bias, N, D, F)],
-  ['linear      [128, 1536] -> [128, 384]', 2 * N * D * F, () => linear(out, wide, weight, bias, N, F, D)],
-  ['attention   128 tokens, 12 heads', 4 * N * N * D, () => attention(out, x, y, z, starts, D, H)],
-  ['gelu        [128, 1536]', 0, () => activate(out.set(wide) ?? out, gelu, N * F)],
-  ['layerNorm   [128, 384] + residual', 0, () => layerNorm(out, x, y, bias, bias, 1e-12, N, D)],
-];
-print('\nkernel                                      ms   GFLOP/s');
-for (const [name, operations, run] of kernels) {
-  const seconds = best(name, run);
-  const rate = operations === 0 ? '' : (operations / seconds / 1e9).toFixed(2);
-  print(`  ${name.padEnd(38)}${(1e3 * seconds).toFixed(2).padStart(6)}${rate.padStart(10)}`);
+/** What the machine can do: twelve independent sums in registers, nothing loaded and nothing stored. In operations a second. */
+function multiplyAddLimit(): number {
+  const f = new FunctionCode(['i32']);
+  const sums = f.localsOf('v128', 12);
+  const [factor] = f.localsOf('v128', 1);
+  const [i] = f.localsOf('i32', 1);
+  f.set(factor, f32x4.const(0.5));
+  f.for(i, i32.const(0), f.get(f.parameters[0]), 1, () => {
+    for (let u = 0; u < 8; u++) {
+      for (const sum of sums) f.set(sum, relaxedMadd(f.get(factor), f.get(factor), f.get(sum)));
+    }
+  });
+  // The sums must be wanted, or the loop is no work.
+  const total = f32x4.extractLane(
+    0,
+    sums.map(sum => f.get(sum)).reduce((a, b) => f32x4.add(a, b)),
+  );
+  f.emit(f32.store(i32.const(0), 0, total));
+  const memory = { initial: 1, maximum: 1, shared: true };
+  const module = new WebAssembly.Module(assemble(new Map([['run', f]]), memory));
+  const { run } = new WebAssembly.Instance(module, { env: { memory: new WebAssembly.Memory(memory) } }).exports as {
+    run(count: number): void;
+  };
+  const count = 100_000;
+  return (count * 8 * sums.length * 4 * 2) / best(() => run(count));
 }

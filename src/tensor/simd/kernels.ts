@@ -46,23 +46,6 @@ const FAST: ReadonlyMap<string, keyof typeof ACTIVATION_CODE> = new Map([
   ['relu', 'relu'],
 ]);
 
-/** What is used of the WebAssembly of every engine; TypeScript has its types only among those of browsers. */
-declare namespace WebAssembly {
-  class Module {
-    constructor(bytes: Uint8Array<ArrayBuffer>);
-  }
-  class Memory {
-    constructor(limits: { initial: number; maximum: number; shared: boolean });
-    readonly buffer: SharedArrayBuffer;
-    grow(pages: number): number;
-  }
-  class Instance {
-    constructor(module: Module, imports: { env: { memory: Memory } });
-    readonly exports: unknown;
-  }
-  function validate(bytes: Uint8Array<ArrayBuffer>): boolean;
-}
-
 type Exports = Record<string, (...operands: number[]) => void>;
 
 function moduleBytes(target: Target): Uint8Array<ArrayBuffer> {
