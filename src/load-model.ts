@@ -109,8 +109,7 @@ export async function loadModel(directory: string, options: LoadOptions): Promis
   }
   const config = parseBertConfig(described.transformer.config);
   const settings = decideSettings(described, config, options, warn);
-  const tokenizer = loadTokenizer(described, config, settings);
-  const bert = await loadEncoder(described, config, kernels, settings, warn);
+  const { bert, tokenizer } = await loadEncoder(described, config, kernels, settings, warn);
   const modules = await loadModules(described, config, kernels, settings, bert);
   if (described.transformer.config.has('auto_map')) {
     warn({ code: 'W_CODE_IGNORED', message: 'config.json names code that comes with the model. It is not run.' });
@@ -212,10 +211,14 @@ async function loadEncoder(
   kernels: Kernels,
   settings: Settings,
   warn: (warning: Warning) => void,
-): Promise<Encoder> {
-  const encoder = await withWeights(described, described.transformer.path, async weights => {
-    const bert = await loadBert(weights, config, kernels);
-    return { ...bert, report: reportWeights(weights, bert.prefix, bert.unused) };
+): Promise<{ bert: Encoder; tokenizer: Tokenizer }> {
+  const { encoder, tokenizer } = await withWeights(described, described.transformer.path, async weights => {
+    const loading = loadBert(weights, config, kernels);
+    loading.catch(() => {}); // told when it is awaited; an error of the tokenizer comes first
+    // While the first tensor, the largest, comes from the disk there is time for the vocabulary.
+    const tokenizer = loadTokenizer(described, config, settings);
+    const bert = await loading;
+    return { tokenizer, encoder: { ...bert, report: reportWeights(weights, bert.prefix, bert.unused) } };
   });
   const { encode_proj } = encoder.weights;
   if (encode_proj !== null && !projects(settings)) {
@@ -232,7 +235,7 @@ async function loadEncoder(
       message: `${strange.length} tensors of the weights are not part of this architecture and are not used: ${listed}`,
     });
   }
-  return encoder;
+  return { bert: encoder, tokenizer };
 }
 
 /** DPR's projection was trained for the first token, and follows it alone. */

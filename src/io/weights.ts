@@ -190,8 +190,7 @@ export class TensorPlan {
   readonly taken: Set<string> = new Set();
   private readonly prefix: string;
   private readonly kernels: Kernels;
-  private readonly linears: Linear[] = [];
-  private readonly reads: { name: string; into: Floats }[] = [];
+  private readonly reads: { name: string; into: Floats; linear?: Linear }[] = [];
   private readonly missing: string[] = [];
   private readonly misshapen: string[] = [];
   private readonly notFloats: string[] = [];
@@ -254,7 +253,9 @@ export class TensorPlan {
       inFeatures: D,
       outFeatures: F,
     };
-    this.linears.push(linear);
+    // When its weight is there, the kernels may lay it out anew.
+    const read = this.reads.find(({ into }) => into === linear.weight);
+    if (read) read.linear = linear;
     return linear;
   }
 
@@ -309,10 +310,22 @@ export class TensorPlan {
     );
 
     const broken: string[] = [];
-    for (const { name, into } of this.reads) {
-      await this.weights.readFloats(name, into);
+    // The next tensor is on its way from the disk while this one is checked and laid out.
+    const start = (i: number): Promise<void> | undefined => {
+      const next = this.reads[i];
+      const reading = next && this.weights.readFloats(next.name, next.into);
+      reading?.catch(() => {}); // told when it is awaited, unless an earlier one failed
+      return reading;
+    };
+    let reading = start(0);
+    for (const [i, { name, into, linear }] of this.reads.entries()) {
+      await reading;
+      reading = start(i + 1);
       const at = findNonFinite(into);
-      if (at < 0) continue;
+      if (at < 0) {
+        if (linear) this.kernels.prepare(linear);
+        continue;
+      }
       const tooLarge = this.weights.tensors.get(name)?.dtype === 'F64' && into instanceof Float32Array;
       broken.push(`${name} (element ${at} is ${into[at]}${tooLarge ? ' as f32' : ''})`);
     }
@@ -322,12 +335,13 @@ export class TensorPlan {
       broken,
       "The file is damaged, or the training diverged. Compare its checksum with the publisher's.",
     );
-    for (const linear of this.linears) this.kernels.prepare(linear);
   }
 }
 
-/** The first NaN or infinity, -1 for none. x - x is 0 for all other numbers; a loop, as there may be a hundred million. */
+/** The first NaN or infinity, -1 for none. In f32 these are the numbers whose exponent is all ones. */
 function findNonFinite(x: Floats): number {
-  for (let i = 0; i < x.length; i++) if (x[i] - x[i] !== 0) return i;
+  if (x instanceof Float64Array) return x.findIndex(value => !Number.isFinite(value));
+  const bits = new Int32Array(x.buffer, x.byteOffset, x.length);
+  for (let i = 0; i < bits.length; i++) if ((bits[i] & 0x7f800000) === 0x7f800000) return i;
   return -1;
 }

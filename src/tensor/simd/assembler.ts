@@ -13,7 +13,10 @@
  * Types are checked by the engine when the module is compiled, not here.
  */
 
-export type Code = readonly number[];
+/** Bytes, in as many layers of arrays as there are layers of operands; flattened once, when it is written. */
+export type Code = readonly (number | Code)[];
+
+type Bytes = readonly number[];
 export type Type = 'i32' | 'f32' | 'f64' | 'v128';
 
 /** A local variable of a function, parameters first. */
@@ -25,7 +28,7 @@ export interface Local {
 const TYPE: Readonly<Record<Type, number>> = { i32: 0x7f, f32: 0x7d, f64: 0x7c, v128: 0x7b };
 
 /** Unsigned LEB128. */
-function u32(value: number): Code {
+function u32(value: number): Bytes {
   const bytes: number[] = [];
   let rest = value >>> 0;
   for (; rest >= 0x80; rest >>>= 7) bytes.push((rest & 0x7f) | 0x80);
@@ -33,31 +36,31 @@ function u32(value: number): Code {
 }
 
 /** Signed LEB128. */
-function s32(value: number): Code {
+function s32(value: number): Bytes {
   const bytes: number[] = [];
   let rest = value | 0;
   for (; rest < -0x40 || rest >= 0x40; rest >>= 7) bytes.push((rest & 0x7f) | 0x80);
   return [...bytes, rest & 0x7f];
 }
 
-function f32Bytes(value: number): Code {
+function f32Bytes(value: number): Bytes {
   return [...new Uint8Array(Float32Array.of(value).buffer)];
 }
 
 /** Operands in their order, then the instruction. */
 const op =
   (...instruction: number[]) =>
-  (...operands: Code[]): Code => [...operands.flat(), ...instruction];
+  (...operands: Code[]): Code => [...operands, ...instruction];
 
 /** SIMD instructions have a prefix and a number. */
 const simd = (number: number) => op(0xfd, ...u32(number));
 
 /** A load or store of 2^align bytes at address + offset. Addresses need not be aligned; the hint says what is usual. */
 const memory =
-  (instruction: Code, align: number) =>
+  (instruction: Bytes, align: number) =>
   (address: Code, offset = 0, ...value: Code[]): Code => [
-    ...address,
-    ...value.flat(),
+    address,
+    ...value,
     ...instruction,
     ...u32(align),
     ...u32(offset),
@@ -97,7 +100,7 @@ export const v128 = {
   load32Splat: memory([0xfd, 9], 2),
   load64Zero: memory([0xfd, 93], 3),
   /** Stores the first of the two halves. */
-  store64Low: (address: Code, value: Code): Code => [...address, ...value, 0xfd, 91, 3, 0, 0],
+  store64Low: (address: Code, value: Code): Code => [address, value, 0xfd, 91, 3, 0, 0],
   const: (bytes: Code): Code => [0xfd, 12, ...bytes],
   and: simd(78),
   andnot: simd(79),
@@ -118,7 +121,7 @@ export const f64 = {
 
 export const f64x2 = {
   splat: simd(20),
-  extractLane: (lane: number, vector: Code): Code => [...vector, 0xfd, 33, lane],
+  extractLane: (lane: number, vector: Code): Code => [vector, 0xfd, 33, lane],
   add: simd(240),
   sub: simd(241),
   mul: simd(242),
@@ -154,7 +157,7 @@ export const i16x8 = {
 
 export const f32x4 = {
   splat: simd(19),
-  extractLane: (lane: number, vector: Code): Code => [...vector, 0xfd, 31, lane],
+  extractLane: (lane: number, vector: Code): Code => [vector, 0xfd, 31, lane],
   const: (value: number): Code => v128.const(Array.from({ length: 4 }, () => f32Bytes(value)).flat()),
   lt: simd(67),
   abs: simd(224),
@@ -173,13 +176,21 @@ export const f32x4 = {
   pmax: simd(235),
 };
 
+/** Appends the bytes of all layers, in their order. */
+function write(bytes: number[], code: Code): void {
+  for (const part of code) {
+    if (typeof part === 'number') bytes.push(part);
+    else write(bytes, part);
+  }
+}
+
 /** The code of one function under construction. */
 export class FunctionCode {
   readonly parameters: readonly Local[];
   private readonly locals: Local[];
   private readonly prologue: number[] = [];
   private readonly constants = new Map<number, Local>();
-  private code: number[] = [];
+  private readonly code: number[] = [];
 
   constructor(parameters: readonly Type[]) {
     this.parameters = parameters.map((type, index) => ({ index, type }));
@@ -202,7 +213,7 @@ export class FunctionCode {
     if (local === undefined) {
       local = this.local('v128');
       this.constants.set(value, local);
-      this.prologue.push(...f32x4.const(value), 0x21, ...u32(local.index));
+      write(this.prologue, [f32x4.const(value), 0x21, ...u32(local.index)]);
     }
     return this.get(local);
   }
@@ -212,11 +223,11 @@ export class FunctionCode {
   }
 
   set(local: Local, value: Code): void {
-    this.emit([...value, 0x21, ...u32(local.index)]);
+    this.emit([value, 0x21, ...u32(local.index)]);
   }
 
   emit(code: Code): void {
-    for (const byte of code) this.code.push(byte);
+    write(this.code, code);
   }
 
   /** for (counter = from; counter < to; counter += step) body(); `to` is evaluated each time. */
@@ -234,7 +245,7 @@ export class FunctionCode {
   /** while (condition) body() */
   while(condition: () => Code, body: () => void): void {
     this.emit([0x02, 0x40, 0x03, 0x40]); // block, loop, without results
-    this.emit([...condition(), 0x45, 0x0d, 1]); // i32.eqz, br_if to the end of the block
+    this.emit([condition(), 0x45, 0x0d, 1]); // i32.eqz, br_if to the end of the block
     body();
     this.emit([0x0c, 0, 0x0b, 0x0b]); // br to the loop, end, end
   }
@@ -243,16 +254,16 @@ export class FunctionCode {
   doWhile(body: () => void, condition: () => Code): void {
     this.emit([0x03, 0x40]);
     body();
-    this.emit([...condition(), 0x0d, 0, 0x0b]);
+    this.emit([condition(), 0x0d, 0, 0x0b]);
   }
 
   if(condition: Code, then: () => void): void {
-    this.emit([...condition, 0x04, 0x40]);
+    this.emit([condition, 0x04, 0x40]);
     then();
     this.emit([0x0b]);
   }
 
-  bytes(): Code {
+  bytes(): Bytes {
     const declared = this.locals.slice(this.parameters.length);
     const locals = [...u32(declared.length), ...declared.flatMap(({ type }) => [1, TYPE[type]])];
     const body = [...locals, ...this.prologue, ...this.code, 0x0b];
@@ -260,9 +271,9 @@ export class FunctionCode {
   }
 }
 
-const section = (id: number, content: Code): Code => [id, ...u32(content.length), ...content];
-const vector = (items: readonly Code[]): Code => [...u32(items.length), ...items.flat()];
-const name = (text: string): Code => {
+const section = (id: number, content: Bytes): Bytes => [id, ...u32(content.length), ...content];
+const vector = (items: readonly Bytes[]): Bytes => [...u32(items.length), ...items.flat()];
+const name = (text: string): Bytes => {
   const bytes = new TextEncoder().encode(text);
   return [...u32(bytes.length), ...bytes];
 };
