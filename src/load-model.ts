@@ -31,9 +31,10 @@ import { Threads } from './threads.ts';
 export interface LoadOptions {
   /**
    * Who computes: `reference`, plain TypeScript over Float32Array with f64 accumulation; `oracle`, the same code over
-   * Float64Array; `simd`, f32 in WebAssembly; `auto` (default), `simd` where the engine has it, else `reference`.
+   * Float64Array; `simd`, f32 in WebAssembly; `int8`, the same with the weights of linear layers in 8 bits and their inputs in
+   * 7, which is an approximation; `auto` (default), `simd` where the engine has it, else `reference`.
    */
-  readonly kernels?: 'auto' | 'simd' | 'reference' | 'oracle';
+  readonly kernels?: 'auto' | 'simd' | 'int8' | 'reference' | 'oracle';
   /**
    * Vectors of 256 bits, by an experimental flag of V8 that holds for the whole process: 1.6 times as fast where it works. They
    * are compared with the oracle first; where that fails the normal kernels run, and a warning says so. Default false.
@@ -68,6 +69,7 @@ const MAX_THREADS = 16;
 const KERNELS: ReadonlyMap<string, () => Kernels> = new Map([
   ['auto', () => (hasSimd() ? simdKernels() : referenceKernels)],
   ['simd', () => simdKernels()],
+  ['int8', () => simdKernels({ int8: true })],
   ['reference', () => referenceKernels],
   ['oracle', () => oracleKernels],
 ]);
@@ -156,8 +158,8 @@ function chooseKernels(
   { kernels: name = 'auto', wide = false }: LoadOptions,
   warn: (warning: Warning) => void,
 ): Kernels {
-  if (wide && (name === 'auto' || name === 'simd')) {
-    const kernels = wideKernels();
+  if (wide && ['auto', 'simd', 'int8'].includes(name)) {
+    const kernels = wideKernels({ int8: name === 'int8' });
     if (kernels !== null) return kernels;
     warn({
       code: 'W_NOT_WIDE',

@@ -10,7 +10,7 @@ const { items }: { items: { text: string }[] } = JSON.parse(
 // Some of the texts are long; those would only repeat what the others show, slowly.
 const texts = items.map(({ text }) => text).filter(text => text.length < 200);
 
-describe.each(['reference', 'oracle', 'simd'] as const)('with the %s kernels', kernels => {
+describe.each(['reference', 'oracle', 'simd', 'int8'] as const)('with the %s kernels', kernels => {
   test('a vector has the same bits alone and in random batches in random order', async () => {
     const encoder = await SentenceEncoder.load(undefined, { kernels });
     const alone = new Map<string, ArrayLike<number>>();

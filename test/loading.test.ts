@@ -403,7 +403,7 @@ describe('what users do wrong', () => {
       `"pooling has an unknown value: expected cls, max, mean, mean_sqrt_len_tokens, weightedmean, lasttoken, found average"`,
     );
     expect(await message('E_ARGUMENT', model, { kernels: 'gpu' as 'auto' })).toMatchInlineSnapshot(
-      `"there are no kernels of this name: expected auto, simd, reference, oracle, found gpu"`,
+      `"there are no kernels of this name: expected auto, simd, int8, reference, oracle, found gpu"`,
     );
     expect(await message('E_ARGUMENT', model, { maxSeqLength: 129 })).toMatchInlineSnapshot(
       `"maxSeqLength is out of range: expected an integer from 1 to 128, the positions the model has, found 129"`,

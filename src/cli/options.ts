@@ -39,7 +39,10 @@ export function withModel(command: Command): Command {
 
 export function withLoading(command: Command): Command {
   return withModel(command)
-    .option('--kernels <name>', 'who computes: auto, simd, reference, or oracle for f64 (default: auto)')
+    .option(
+      '--kernels <name>',
+      'who computes: auto, simd, int8 (approximate), reference, or oracle for f64 (default: auto)',
+    )
     .option('--wide', 'vectors of 256 bits, by an experimental flag of V8')
     .option('--threads <n>', 'how many threads compute (default: as many as processors)', parseCount)
     .option('--pooling <modes>', `override the model's pooling: ${POOLING_MODES.join(', ')}`, parsePooling);

@@ -253,8 +253,9 @@ export class TensorPlan {
       inFeatures: D,
       outFeatures: F,
     };
-    // When its weight is there, the kernels may lay it out anew.
-    const read = this.reads.find(({ into }) => into === linear.weight);
+    // When both are there, the kernels may lay them out anew.
+    const last = linear.bias ?? linear.weight;
+    const read = this.reads.find(({ into }) => into === last);
     if (read) read.linear = linear;
     return linear;
   }

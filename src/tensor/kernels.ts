@@ -20,7 +20,7 @@ export interface Linear {
   readonly inFeatures: number; // D
   readonly outFeatures: number; // F
   /** Set by `prepare` of kernels that have laid the weight out anew: it is no longer [F, D] to others. */
-  packed?: boolean;
+  packed?: 'f32' | 'int8';
 }
 
 /** A layer normalization as in the checkpoint. */

@@ -16,6 +16,7 @@ import { assemble, type FunctionCode } from './assembler.ts';
 import { attentionCode, attentionScratchBytes } from './attention.ts';
 import { activateCode, geluOf, geluTanhOf, reluOf } from './elementary.ts';
 import type { Gang } from './gang.ts';
+import { fitsInt8, type Int8Target, int8Functions, int8Linear, packInt8 } from './int8.ts';
 import { layerNormCode } from './layer-norm.ts';
 import { linearCode, pack } from './matmul.ts';
 import { plainMadd, relaxedMadd, type Target, TILE_ROWS } from './tile.ts';
@@ -48,7 +49,13 @@ const FAST: ReadonlyMap<string, keyof typeof ACTIVATION_CODE> = new Map([
 
 type Exports = Record<string, (...operands: number[]) => void>;
 
-function moduleBytes(target: Target): Uint8Array<ArrayBuffer> {
+/** What a module is for. */
+interface Build {
+  readonly columns: Target['columns'];
+  readonly int8: boolean;
+}
+
+function moduleBytes(target: Target & Int8Target, int8: boolean): Uint8Array<ArrayBuffer> {
   const { madd } = target;
   const functions: [string, FunctionCode][] = [
     ['linear', linearCode(target)],
@@ -58,42 +65,54 @@ function moduleBytes(target: Target): Uint8Array<ArrayBuffer> {
   for (const [name, activation] of Object.entries(ACTIVATION_CODE)) {
     functions.push([`linear ${name}`, linearCode(target, activation)], [name, activateCode(madd, activation)]);
   }
+  if (int8) functions.push(...int8Functions(target, ACTIVATION_CODE));
   return assemble(new Map(functions), { initial: 1, maximum: MAX_PAGES, shared: true });
 }
 
 /** Compiled once a process: with fused multiply-add where the engine has it, without where it has SIMD alone. */
-const compiled = new Map<Target['columns'], WebAssembly.Module | null>();
+const compiled = new Map<string, Compiled | null>();
 
-function compile(columns: Target['columns']): WebAssembly.Module | null {
-  const known = compiled.get(columns);
-  if (known !== undefined) return known;
-  const bytes = [relaxedMadd, plainMadd].map(madd => moduleBytes({ madd, columns })).find(b => WebAssembly.validate(b));
-  const module = bytes === undefined ? null : new WebAssembly.Module(bytes);
-  compiled.set(columns, module);
-  return module;
+interface Compiled {
+  readonly module: WebAssembly.Module;
+  readonly relaxed: boolean;
+}
+
+function compile({ columns, int8 }: Build): Compiled | null {
+  const key = `${columns} ${int8}`;
+  let result = compiled.get(key);
+  if (result !== undefined) return result;
+  result = null;
+  for (const relaxed of [true, false]) {
+    const bytes = moduleBytes({ madd: relaxed ? relaxedMadd : plainMadd, relaxed, columns }, int8);
+    if (!WebAssembly.validate(bytes)) continue;
+    result = { module: new WebAssembly.Module(bytes), relaxed };
+    break;
+  }
+  compiled.set(key, result);
+  return result;
 }
 
 /** Whether this engine runs them: it needs WebAssembly SIMD and shared memory. */
 export function hasSimd(): boolean {
-  return typeof SharedArrayBuffer !== 'undefined' && compile(8) !== null;
+  return typeof SharedArrayBuffer !== 'undefined' && compile({ columns: 8, int8: false }) !== null;
 }
 
 /**
  * Kernels with vectors of 256 bits, by an experimental flag of V8 that is set here, for the whole process. They are compared
- * with the oracle before anything relies on them.
+ * with the oracle, those of int8 with their like of 128 bits, before anything relies on them.
  *
  * @returns null where the engine is another or the check fails
  */
-export function wideKernels(): SimdKernels | null {
+export function wideKernels(options: { int8?: boolean } = {}): SimdKernels | null {
   const v8 = globalThis.process?.getBuiltinModule?.('node:v8');
   if (v8 === undefined || !hasSimd()) return null;
   v8.setFlagsFromString('--experimental-wasm-revectorize');
-  const kernels = simdKernels({ columns: 16 });
-  return agreesWithOracle(kernels) ? kernels : null;
+  const kernels = simdKernels({ ...options, columns: 16 });
+  return agree(kernels, options.int8 ? simdKernels(options) : oracleKernels) ? kernels : null;
 }
 
 /** A product and an attention of shapes with edges, to within what f32 explains. */
-function agreesWithOracle(kernels: Kernels): boolean {
+function agree(kernels: Kernels, trusted: Kernels): boolean {
   const [N, D, F, H] = [13, 64, 48, 2];
   const run = (k: Kernels): Floats[] => {
     const wave = (length: number, width: number): Floats => {
@@ -109,7 +128,7 @@ function agreesWithOracle(kernels: Kernels): boolean {
     return [y, z];
   };
   return kernels.pass(() => {
-    const expected = run(oracleKernels);
+    const expected = run(trusted);
     return run(kernels).every((actual, i) => actual.every((value, j) => Math.abs(value - expected[i][j]) < 1e-5));
   });
 }
@@ -119,6 +138,8 @@ export interface SharedKernels {
   readonly memory: unknown;
   readonly module: unknown;
   readonly columns: Target['columns'];
+  readonly int8: boolean;
+  readonly relaxed: boolean;
   /** Where its scratch lies. */
   readonly start: number;
   readonly end: number;
@@ -134,11 +155,13 @@ export interface SimdKernels extends Kernels {
 }
 
 /** New kernels, with a memory of their own or in their part of a shared one. */
-export function simdKernels(options: { columns?: Target['columns']; shared?: SharedKernels } = {}): SimdKernels {
+export function simdKernels(options: Partial<Build> & { shared?: SharedKernels } = {}): SimdKernels {
   const { shared } = options;
-  const W = shared?.columns ?? options.columns ?? 8;
-  const module = (shared?.module ?? compile(W)) as WebAssembly.Module | null;
-  if (module === null) throw new GlassbertError('E_ARGUMENT', 'this engine has no WebAssembly SIMD');
+  const { columns: W, int8: quantized } = { columns: 8, int8: false, ...options, ...shared } as Build;
+  const { module, relaxed } = (shared ?? compile({ columns: W, int8: quantized }) ?? {}) as Partial<Compiled>;
+  if (module === undefined || relaxed === undefined) {
+    throw new GlassbertError('E_ARGUMENT', 'this engine has no WebAssembly SIMD');
+  }
   const memory =
     (shared?.memory as WebAssembly.Memory | undefined) ??
     new WebAssembly.Memory({ initial: 1, maximum: MAX_PAGES, shared: true });
@@ -176,6 +199,9 @@ export function simdKernels(options: { columns?: Target['columns']; shared?: Sha
     return address;
   }
 
+  const int8Target = { relaxed, columns: W };
+  const int8 = int8Linear(int8Target, inParts, allocate);
+
   const at = (x: Floats | null): number => (x === null ? 0 : x.byteOffset);
   const noBias = (F: number): number => {
     const address = allocate(4 * F);
@@ -183,10 +209,16 @@ export function simdKernels(options: { columns?: Target['columns']; shared?: Sha
     return address;
   };
 
-  function linear(name: string, out: Floats, x: Floats, w: Linear, N: number): void {
+  function linear(activation: string | undefined, out: Floats, x: Floats, w: Linear, N: number): void {
     const mark = end;
-    const bias = w.bias === null ? noBias(w.outFeatures) : at(w.bias);
     const [D, F] = [w.inFeatures, w.outFeatures];
+    const bias = w.bias === null ? noBias(F) : at(w.bias);
+    if (w.packed === 'int8') {
+      int8.multiply(out, int8.quantize(x, N, D), at(w.weight), bias, F, activation);
+      end = mark;
+      return;
+    }
+    const name = activation === undefined ? 'linear' : `linear ${activation}`;
     // Parts are whole tiles, so that none writes beyond its rows into those of another.
     inParts(name, N, TILE_ROWS, (first, rows) => {
       return [at(out) + 4 * F * first, at(x) + 4 * D * first, at(w.weight), bias, rows, D, F];
@@ -195,15 +227,20 @@ export function simdKernels(options: { columns?: Target['columns']; shared?: Sha
   }
 
   return {
-    name: W === 16 ? 'simd wide' : 'simd',
+    name: `${quantized ? 'int8' : 'simd'}${W === 16 ? ' wide' : ''}`,
     floats(N, D = 1) {
       const address = allocate(4 * (D === 1 ? N + OVERHANG : (N + OVERHANG) * D));
       return new Float32Array(memory.buffer, address, N * D);
     },
     prepare(w) {
+      if (quantized && fitsInt8(int8Target, w.outFeatures, w.inFeatures)) {
+        packInt8(int8Target, memory.buffer, at(w.weight), w);
+        w.packed = 'int8';
+        return;
+      }
       if (w.outFeatures % W !== 0) return;
       pack(w.weight as Float32Array, w.outFeatures, w.inFeatures, W);
-      w.packed = true;
+      w.packed = 'f32';
     },
     pass(run) {
       const mark = end;
@@ -215,12 +252,12 @@ export function simdKernels(options: { columns?: Target['columns']; shared?: Sha
     },
     embed: referenceKernels.embed,
     linear(out, x, w, N) {
-      if (w.packed) linear('linear', out, x, w, N);
+      if (w.packed) linear(undefined, out, x, w, N);
       else referenceKernels.linear(out, x, w, N);
     },
     linearActivation(out, x, w, activation, N, seeBefore) {
       const fast = w.packed ? FAST.get(activation) : undefined;
-      if (fast !== undefined && seeBefore === undefined) return linear(`linear ${fast}`, out, x, w, N);
+      if (fast !== undefined && seeBefore === undefined) return linear(fast, out, x, w, N);
       this.linear(out, x, w, N);
       seeBefore?.();
       if (fast !== undefined) wasm[fast](at(out), N * w.outFeatures);
@@ -273,7 +310,7 @@ export function simdKernels(options: { columns?: Target['columns']; shared?: Sha
       limit = first;
       return Array.from({ length: threads }, (_, i) => {
         const start = first + i * part;
-        return { memory, module, columns: W, start, end: start + part };
+        return { memory, module, columns: W, int8: quantized, relaxed, start, end: start + part };
       });
     },
   };
