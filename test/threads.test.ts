@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { expect, onTestFinished, test } from 'vitest';
 import { type LoadOptions, SentenceEncoder } from '../src/index.ts';
+import { Threads } from '../src/threads.ts';
 import { FIXTURES } from './support/model-copy.ts';
 import { refusal } from './support/refusal.ts';
 
@@ -61,6 +62,19 @@ test('after dispose a call fails with a typed error, and so does one under way',
   await encoder.dispose();
   const error = await underWay;
   expect(error.message).toContain('the encoder was disposed of');
+});
+
+test('a thread that dies fails what it had, and the next call gets another', async () => {
+  // No module: the thread ends as soon as it starts.
+  const broken = { memory: null, module: {}, columns: 8, int8: false, relaxed: true, start: 0, end: 0 } as const;
+  const threads = new Threads({} as never, [broken]);
+  const packed = { ids: Int32Array.of(1), typeIds: Int32Array.of(0), starts: Int32Array.of(0, 1) };
+  for (let i = 0; i < 2; i++) {
+    const [a, b] = [threads.run(packed, 0), threads.run(packed, 0)];
+    await refusal('E_THREAD', () => a);
+    await refusal('E_THREAD', () => b);
+  }
+  await threads.dispose();
 });
 
 test('a program that forgets its encoder ends by itself', () => {
