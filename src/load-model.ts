@@ -174,7 +174,7 @@ function chooseKernels(
   });
 }
 
-/** One, where the kernels cannot be shared. */
+/** One, where the kernels cannot be shared or Node was started without leave for threads (--permission). */
 function chooseThreads(wanted: number | undefined, kernels: Kernels): number {
   if (wanted !== undefined && !(Number.isInteger(wanted) && wanted >= 1 && wanted <= MAX_THREADS)) {
     throw new GlassbertError('E_ARGUMENT', 'threads is out of range', {
@@ -182,7 +182,8 @@ function chooseThreads(wanted: number | undefined, kernels: Kernels): number {
       found: String(wanted),
     });
   }
-  return 'share' in kernels ? (wanted ?? Math.min(availableParallelism(), MAX_THREADS)) : 1;
+  const allowed = process.permission?.has('worker') ?? true;
+  return 'share' in kernels && allowed ? (wanted ?? Math.min(availableParallelism(), MAX_THREADS)) : 1;
 }
 
 /** The tokenizer, which must not give an id that the embedding table has no row for. */

@@ -121,7 +121,10 @@ export class SentenceEncoder {
     const prompt = this.#promptOf(options);
     const skip = this.#promptLength(prompt);
     const D = Math.min(truncateDim ?? this.dimension, this.dimension);
-    const data = zerosLike(kernels.floats(0), inputs.length * D);
+    const data = zerosLike(
+      kernels.pass(() => kernels.floats(0)),
+      inputs.length * D,
+    );
 
     /** Vectors of the texts from `first` on, from what was pooled of them. */
     const finish = (pooled: Floats, first: number, B: number): void => {

@@ -1,5 +1,6 @@
 /** A thread of threads.ts: kernels over the shared memory, one pass after the other until it is told to end. */
 import { parentPort, workerData } from 'node:worker_threads';
+import { GlassbertError } from './errors.ts';
 import { pooledVectors } from './pooled.ts';
 import { type Slot, serve } from './tensor/simd/gang.ts';
 import { simdKernels } from './tensor/simd/kernels.ts';
@@ -21,7 +22,8 @@ parentPort?.on('message', (message: Task | Slot) => {
     // A copy, because what stands in the shared memory is gone with the next pass.
     answer = { number, vectors: kernels.pass(() => Float32Array.from(pooledVectors(kernels, encoder, packed, skip))) };
   } catch (error) {
-    answer = { number, error: String(error) };
+    const code = error instanceof GlassbertError ? error.code : 'E_THREAD';
+    answer = { number, code, error: String(error) };
   }
   parentPort?.postMessage(answer);
 });

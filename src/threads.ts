@@ -7,7 +7,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import type { PackedIds } from './bert/bert.ts';
-import { GlassbertError } from './errors.ts';
+import { type ErrorCode, GlassbertError } from './errors.ts';
 import type { Encoder } from './pooled.ts';
 import { Gang, newSlot, type Slot } from './tensor/simd/gang.ts';
 import type { SharedKernels } from './tensor/simd/kernels.ts';
@@ -26,7 +26,7 @@ export interface Task {
 
 export type Answer =
   | { readonly number: number; readonly vectors: Float32Array }
-  | { readonly number: number; readonly error: string }
+  | { readonly number: number; readonly code: ErrorCode; readonly error: string }
   | { readonly number: typeof GANG };
 
 /** The number of the answer of a thread that is ready to work in a gang. */
@@ -46,6 +46,8 @@ interface Thread {
   pending: Pending | undefined;
 }
 
+const DISPOSED = 'the encoder was disposed of';
+
 // The built file has another ending; a URL in a string is not rewritten by the compiler.
 const SCRIPT = new URL(import.meta.url.endsWith('.ts') ? './thread.ts' : './thread.js', import.meta.url);
 
@@ -54,6 +56,7 @@ export class Threads {
   readonly #threads: Thread[];
   readonly #queue: Pending[] = [];
   #number = 0;
+  #disposed = false;
 
   constructor(encoder: Encoder, parts: readonly SharedKernels[]) {
     this.#encoder = encoder;
@@ -71,6 +74,7 @@ export class Threads {
    */
   run(packed: PackedIds, skip: number): Promise<Float32Array> {
     return new Promise((resolve, reject) => {
+      if (this.#disposed) throw died(DISPOSED);
       const number = this.#number++;
       this.#queue.push({ task: { number, packed, skip }, number, resolve, reject });
       this.#assign();
@@ -84,45 +88,65 @@ export class Threads {
   async withGang(work: (gang: Gang | null) => void): Promise<void> {
     const members = this.#threads.slice(1);
     if (members.some(({ pending }) => pending !== undefined) || this.#queue.length > 0) return work(null);
+    if (this.#disposed) throw died(DISPOSED);
     const slots = members.map(() => newSlot());
     const gang = new Gang(slots);
+    const places: Pending[] = [];
     const joined = members.map(
       (thread, i) =>
         new Promise<unknown>((resolve, reject) => {
-          this.#give(thread, { task: slots[i], number: GANG, resolve, reject });
+          places[i] = { task: slots[i], number: GANG, resolve, reject };
+          this.#give(thread, places[i]);
         }),
     );
     try {
       await Promise.all(joined);
       work(gang);
+    } catch (error) {
+      // A thread that is only late would go on writing: it must be gone before its memory is used again.
+      const late = error instanceof GlassbertError && error.code === 'E_THREAD';
+      if (late) await Promise.all(members.map(thread => this.#end(thread)));
+      throw error;
     } finally {
       gang.end();
-      for (const thread of members) this.#free(thread);
+      for (const [i, thread] of members.entries()) if (thread.pending === places[i]) this.#free(thread);
       this.#assign();
     }
   }
 
-  /** Ends all threads; passes under way fail. */
+  /** Ends all threads for good; passes under way fail, and so do later ones. */
   async dispose(): Promise<void> {
-    const workers = this.#threads.map(({ worker }) => worker);
-    for (const thread of this.#threads) this.#fail(thread, 'the encoder was disposed of');
-    for (const { reject } of this.#queue.splice(0)) reject(died('the encoder was disposed of'));
-    await Promise.all(workers.map(worker => worker?.terminate()));
+    this.#disposed = true;
+    for (const { reject } of this.#queue.splice(0)) reject(died(DISPOSED));
+    await Promise.all(this.#threads.map(thread => this.#end(thread, DISPOSED)));
+  }
+
+  /** Ends a thread; what it had fails. */
+  async #end(thread: Thread, why = 'it did not answer'): Promise<void> {
+    const { worker } = thread;
+    this.#fail(thread, why);
+    await worker?.terminate();
   }
 
   /** Gives waiting tasks to idle threads. */
   #assign(): void {
     for (const thread of this.#threads) {
-      if (thread.pending !== undefined) continue;
-      const next = this.#queue.shift();
-      if (next === undefined) return;
-      this.#give(thread, next);
+      while (thread.pending === undefined) {
+        const next = this.#queue.shift();
+        if (next === undefined) return;
+        this.#give(thread, next);
+      }
     }
   }
 
   #give(thread: Thread, pending: Pending): void {
+    try {
+      thread.worker ??= this.#start(thread);
+    } catch (error) {
+      pending.reject(died(String(error))); // no threads are allowed here
+      return;
+    }
     thread.pending = pending;
-    thread.worker ??= this.#start(thread);
     thread.worker.ref(); // while it works, the process waits for it
     thread.worker.postMessage(pending.task);
   }
@@ -141,7 +165,7 @@ export class Threads {
       if (answer.number === GANG) return pending.resolve(new Float32Array(0)); // it stays taken until the gang ends
       this.#free(thread);
       if ('vectors' in answer) pending.resolve(answer.vectors);
-      else if ('error' in answer) pending.reject(died(answer.error));
+      else if ('error' in answer) pending.reject(died(answer.error, answer.code));
       this.#assign();
     });
     worker.on('error', error => this.#fail(thread, String(error), worker));
@@ -160,8 +184,8 @@ export class Threads {
   }
 }
 
-function died(why: string): GlassbertError {
-  return new GlassbertError('E_THREAD', 'a thread ended before its texts were embedded', {
+function died(why: string, code: ErrorCode = 'E_THREAD'): GlassbertError {
+  return new GlassbertError(code, 'a thread ended before its texts were embedded', {
     found: why,
     hint: 'The next call gets a new thread. With `threads: 1` none is used.',
   });

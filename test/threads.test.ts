@@ -62,6 +62,8 @@ test('after dispose a call fails with a typed error, and so does one under way',
   await encoder.dispose();
   const error = await underWay;
   expect(error.message).toContain('the encoder was disposed of');
+  await refusal('E_THREAD', () => encoder.encode(texts));
+  await refusal('E_THREAD', () => encoder.encode(texts.join(' ')));
 });
 
 test('a thread that dies fails what it had, and the next call gets another', async () => {

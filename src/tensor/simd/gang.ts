@@ -47,8 +47,16 @@ export class Gang {
       this.#states[i][1] = operation;
       this.#tell(i, COMMAND);
     }
-    own(first);
-    for (const [i] of others.entries()) {
+    try {
+      own(first);
+    } finally {
+      this.#wait(others.length);
+    }
+  }
+
+  /** Until the first so many threads are done. */
+  #wait(count: number): void {
+    for (let i = 0; i < count; i++) {
       while (Atomics.load(this.#states[i], 0) === COMMAND) {
         if (Atomics.wait(this.#states[i], 0, COMMAND, PATIENCE_MS) !== 'timed-out') continue;
         throw new GlassbertError('E_THREAD', 'a thread does not answer', { expected: `within ${PATIENCE_MS} ms` });

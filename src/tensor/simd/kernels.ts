@@ -154,6 +154,22 @@ export interface SimdKernels extends Kernels {
   serve(operation: number, operands: Float64Array): void;
 }
 
+function newMemory(): WebAssembly.Memory {
+  try {
+    return new WebAssembly.Memory({ initial: 1, maximum: MAX_PAGES, shared: true });
+  } catch (cause) {
+    throw outOfMemory(MAX_PAGES * PAGE, cause);
+  }
+}
+
+function outOfMemory(bytes: number, cause?: unknown): GlassbertError {
+  return new GlassbertError('E_MEMORY', 'there is not enough memory', {
+    found: `${bytes} bytes more were needed`,
+    hint: 'Smaller batches, shorter texts or fewer threads need less.',
+    cause,
+  });
+}
+
 /** New kernels, with a memory of their own or in their part of a shared one. */
 export function simdKernels(options: Partial<Build> & { shared?: SharedKernels } = {}): SimdKernels {
   const { shared } = options;
@@ -162,9 +178,7 @@ export function simdKernels(options: Partial<Build> & { shared?: SharedKernels }
   if (module === undefined || relaxed === undefined) {
     throw new GlassbertError('E_ARGUMENT', 'this engine has no WebAssembly SIMD');
   }
-  const memory =
-    (shared?.memory as WebAssembly.Memory | undefined) ??
-    new WebAssembly.Memory({ initial: 1, maximum: MAX_PAGES, shared: true });
+  const memory = (shared?.memory as WebAssembly.Memory | undefined) ?? newMemory();
   const wasm = new WebAssembly.Instance(module, { env: { memory } }).exports as Exports;
   let limit = shared?.end ?? MAX_PAGES * PAGE;
   let end = shared?.start ?? FIRST_ADDRESS;
@@ -177,25 +191,35 @@ export function simdKernels(options: Partial<Build> & { shared?: SharedKernels }
     count: number,
     unit: number,
     operandsOf: (first: number, count: number) => number[],
+    most = Number.POSITIVE_INFINITY,
   ): void {
     const own = (operands: readonly number[]): void => wasm[name](...operands);
     if (gang === null) {
       own(operandsOf(0, count));
       return;
     }
-    const size = Math.ceil(count / gang.parts / unit) * unit;
+    const size = Math.ceil(count / Math.max(1, Math.min(gang.parts, most)) / unit) * unit;
     const parts: number[][] = [];
     for (let first = 0; first < count; first += size) parts.push(operandsOf(first, Math.min(size, count - first)));
     gang.run(names.indexOf(name), parts, own);
   }
 
+  /** As it is now: `buffer` alone may be as it was before another thread grew it. */
+  const sizeOfMemory = (): number => PAGE * memory.grow(0);
+
   /** The address of so many bytes more; multiples of 64, the line of a cache. */
   function allocate(bytes: number): number {
     const address = end;
     end = Math.ceil((end + bytes) / 64) * 64;
-    if (end > limit) throw new RangeError(`${bytes} bytes do not fit`);
-    const missing = end - memory.buffer.byteLength;
-    if (missing > 0) memory.grow(Math.ceil(missing / PAGE));
+    if (end > limit) throw outOfMemory(bytes);
+    for (let size = sizeOfMemory(); size < end; size = sizeOfMemory()) {
+      try {
+        memory.grow(Math.ceil((end - size) / PAGE));
+      } catch (cause) {
+        // Another thread may have grown it meanwhile; then there is less missing, or nothing.
+        if (sizeOfMemory() === size) throw outOfMemory(bytes, cause);
+      }
+    }
     return address;
   }
 
@@ -274,12 +298,15 @@ export function simdKernels(options: Partial<Build> & { shared?: SharedKernels }
         const T = starts[b + 1] - starts[b];
         const seen = seeProbabilities ? allocate(4 * H * T * T) : 0;
         const text = [context, query, key, value].map(x => at(x) + 4 * D * starts[b]);
-        inParts('attention', H, 1, (head, heads) => {
-          const scratch = allocate(attentionScratchBytes(T, K, W));
+        const scratchBytes = attentionScratchBytes(T, K, W);
+        const operandsOf = (head: number, heads: number): number[] => {
+          const scratch = allocate(scratchBytes);
           const [c, q, k, v] = text.map(address => address + 4 * K * head);
           const shown = seen === 0 ? 0 : seen + 4 * T * T * head;
           return [c, q, k, v, T, D, heads, K, scratch, shown, 1 / Math.sqrt(K)];
-        });
+        };
+        // Each part has scratch of its own: as many as there is room for.
+        inParts('attention', H, 1, operandsOf, Math.floor((limit - end) / (scratchBytes + 64)));
         seeProbabilities?.(b, new Float32Array(memory.buffer, seen, H * T * T), T);
         end = mark;
       }
