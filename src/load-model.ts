@@ -5,12 +5,13 @@
 
 import { availableParallelism } from 'node:os';
 import { type BertConfig, parseBertConfig } from './bert/config.ts';
-import { type BertWeights, isKnownUnused, type LoadedBert, loadBert } from './bert/weights.ts';
+import { isKnownUnused, type LoadedBert, loadBert } from './bert/weights.ts';
 import { GlassbertError, printable } from './errors.ts';
 import { quote } from './io/json.ts';
 import type { LoadReport, ModuleReport, Warning, WeightsReport } from './io/load-report.ts';
 import { describeDirectory, type ModelDirectory, type ModuleEntry } from './io/model-directory.ts';
 import { openWeights, type Weights } from './io/weights.ts';
+import type { Encoder } from './pooled.ts';
 import {
   dropoutModule,
   loadDense,
@@ -19,16 +20,15 @@ import {
   projectionModule,
   type VectorModule,
 } from './pooling/modules.ts';
-import type { PoolingMode } from './pooling/pooling.ts';
-import { decideSettings, type Settings } from './settings.ts';
+import { decideSettings, type SettingOptions, type Settings } from './settings.ts';
 import { type Kernels, oracleKernels, referenceKernels } from './tensor/kernels.ts';
 import { hasSimd, type SimdKernels, simdKernels, wideKernels } from './tensor/simd/kernels.ts';
 import { sizeOf } from './tensor/tensor.ts';
-import { tokenizerOf } from './text/index.ts';
+import { tokenizerOf } from './text/load-tokenizer.ts';
 import type { Tokenizer } from './text/tokenizer.ts';
 import { Threads } from './threads.ts';
 
-export interface LoadOptions {
+export interface LoadOptions extends SettingOptions {
   /**
    * Who computes: `reference`, plain TypeScript over Float32Array with f64 accumulation; `oracle`, the same code over
    * Float64Array; `simd`, f32 in WebAssembly; `int8`, the same with the weights of linear layers in 8 bits and their inputs in
@@ -42,10 +42,6 @@ export interface LoadOptions {
   readonly wide?: boolean;
   /** How many threads compute; default: as many as there are processors. More than one only with the fast kernels. */
   readonly threads?: number;
-  /** Overrides the pooling that the model's files state. */
-  readonly pooling?: PoolingMode | readonly PoolingMode[];
-  /** Overrides the longest input, in tokens, special ones included. */
-  readonly maxSeqLength?: number;
   /** Receives each warning; by default they go to process.emitWarning. All stand in `report.warnings` too. */
   readonly onWarning?: (warning: Warning) => void;
 }
@@ -53,8 +49,7 @@ export interface LoadOptions {
 export interface LoadedModel {
   readonly kernels: Kernels;
   readonly tokenizer: Tokenizer;
-  readonly config: BertConfig;
-  readonly weights: BertWeights;
+  readonly encoder: Encoder;
   readonly settings: Settings;
   /** What follows the pooling. */
   readonly modules: readonly VectorModule[];
@@ -116,22 +111,16 @@ export async function loadModel(directory: string, options: LoadOptions): Promis
   if (described.transformer.config.has('auto_map')) {
     warn({ code: 'W_CODE_IGNORED', message: 'config.json names code that comes with the model. It is not run.' });
   }
+  const encoder: Encoder = { config, weights: bert.weights, modes: settings.pooling.value };
   for (const warning of warnings) (options.onWarning ?? emitWarning)(warning);
 
   return {
     kernels,
     tokenizer,
-    config,
-    weights: bert.weights,
+    encoder,
     settings,
     modules: modules.map(({ module }) => module),
-    threads:
-      threads > 1
-        ? new Threads(
-            { config, weights: bert.weights, modes: settings.pooling.value },
-            (kernels as SimdKernels).share(threads),
-          )
-        : null,
+    threads: threads > 1 ? new Threads(encoder, (kernels as SimdKernels).share(threads)) : null,
     report: {
       directory,
       layout: described.modules.length > 0 ? 'Sentence Transformers' : 'Hugging Face, without modules.json',
@@ -206,7 +195,7 @@ function loadTokenizer({ transformer }: ModelDirectory, config: BertConfig, sett
   });
 }
 
-type Encoder = LoadedBert & { readonly report: WeightsReport };
+type ReportedBert = LoadedBert & { readonly report: WeightsReport };
 
 async function loadEncoder(
   described: ModelDirectory,
@@ -214,7 +203,7 @@ async function loadEncoder(
   kernels: Kernels,
   settings: Settings,
   warn: (warning: Warning) => void,
-): Promise<{ bert: Encoder; tokenizer: Tokenizer }> {
+): Promise<{ bert: ReportedBert; tokenizer: Tokenizer }> {
   const { encoder, tokenizer } = await withWeights(described, described.transformer.path, async weights => {
     const loading = loadBert(weights, config, kernels);
     loading.catch(() => {}); // told when it is awaited; an error of the tokenizer comes first

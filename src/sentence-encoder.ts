@@ -12,7 +12,7 @@ import { GlassbertError } from './errors.ts';
 import { quote } from './io/json.ts';
 import type { LoadReport } from './io/load-report.ts';
 import { type LoadedModel, type LoadOptions, loadModel } from './load-model.ts';
-import { type Encoder, pooledVectors } from './pooled.ts';
+import { pooledVectors } from './pooled.ts';
 import { normalize } from './pooling/modules.ts';
 import { similarity } from './pooling/similarity.ts';
 import type { SimdKernels } from './tensor/simd/kernels.ts';
@@ -58,11 +58,9 @@ export class SentenceEncoder {
   /** What was loaded, and why. */
   readonly report: LoadReport;
   readonly #model: LoadedModel;
-  readonly #encoder: Encoder;
 
   private constructor(model: LoadedModel) {
     this.#model = model;
-    this.#encoder = { config: model.config, weights: model.weights, modes: model.settings.pooling.value };
     this.report = model.report;
   }
 
@@ -117,7 +115,7 @@ export class SentenceEncoder {
     checkCount('batchSize', batchSize);
     if (truncateDim !== undefined) checkCount('truncateDim', truncateDim);
 
-    const { kernels, threads } = this.#model;
+    const { kernels, encoder, threads } = this.#model;
     const prompt = this.#promptOf(options);
     const skip = this.#promptLength(prompt);
     const D = Math.min(truncateDim ?? this.dimension, this.dimension);
@@ -144,7 +142,7 @@ export class SentenceEncoder {
       if (threads === null || options.observe !== undefined || B === inputs.length) {
         const packed = pack(pass);
         const here = (): void => {
-          kernels.pass(() => finish(pooledVectors(kernels, this.#encoder, packed, skip, options.observe), begin, B));
+          kernels.pass(() => finish(pooledVectors(kernels, encoder, packed, skip, options.observe), begin, B));
         };
         // One pass alone: the threads do it together, if it is worth it.
         if (threads === null || options.observe !== undefined || packed.ids.length < MIN_SHARED_TOKENS) here();
@@ -203,11 +201,12 @@ export class SentenceEncoder {
   }
 
   #encodeTokens(input: Input, truncate = true): Encoding {
-    const { tokenizer, config } = this.#model;
+    const { tokenizer, encoder } = this.#model;
+    const { type_vocab_size } = encoder.config;
     if (typeof input === 'string') return tokenizer.encode(input, { truncate });
-    if (tokenizer.typeIdCount.pair > config.type_vocab_size) {
+    if (tokenizer.typeIdCount.pair > type_vocab_size) {
       throw new GlassbertError('E_ARGUMENT', 'this model takes no pairs', {
-        expected: `token types below ${config.type_vocab_size}, its "type_vocab_size"`,
+        expected: `token types below ${type_vocab_size}, its "type_vocab_size"`,
         found: `${tokenizer.typeIdCount.pair - 1}`,
       });
     }
@@ -219,8 +218,9 @@ export class SentenceEncoder {
    * about as many tokens each and are a multiple of the threads, so that these end together.
    */
   *#passes(inputs: readonly Input[], prompt: string, batchSize: number): Generator<readonly Encoding[]> {
-    const { config, threads } = this.#model;
-    const most = Math.floor(MAX_PASS_FLOATS / Math.max(config.hidden_size, config.intermediate_size));
+    const { encoder, threads } = this.#model;
+    const { hidden_size, intermediate_size } = encoder.config;
+    const most = Math.floor(MAX_PASS_FLOATS / Math.max(hidden_size, intermediate_size));
     const count = threads?.count ?? 1;
     const windowTokens = threads === null ? most : Math.min(most, count * WINDOW_TOKENS);
 

@@ -12,21 +12,19 @@ import { areModes, POOLING_MODES, type PoolingMode, parsePoolingConfig } from '.
 import { SIMILARITY_NAMES, type SimilarityName } from './pooling/similarity.ts';
 import { decideMaxLength } from './text/max-length.ts';
 
+/** What the caller may decide instead of the files. */
 export interface SettingOptions {
-  readonly pooling?: PoolingMode | readonly PoolingMode[] | undefined;
-  readonly maxSeqLength?: number | undefined;
+  /** Overrides the pooling that the model's files state. */
+  readonly pooling?: PoolingMode | readonly PoolingMode[];
+  /** Overrides the longest input, in tokens, special ones included. */
+  readonly maxSeqLength?: number;
 }
 
-export interface Settings extends Record<keyof LoadReport['settings'], Setting> {
-  readonly maxSeqLength: Setting<number>;
-  readonly doLowerCase: Setting<boolean>;
+/** The settings of the load report, with the types that only this rung knows. */
+export type Settings = LoadReport['settings'] & {
   readonly pooling: Setting<readonly PoolingMode[]>;
-  readonly includePrompt: Setting<boolean>;
-  readonly prompts: Setting<Readonly<Record<string, string>>>;
-  readonly defaultPromptName: Setting<string | null>;
   readonly similarityFnName: Setting<SimilarityName>;
-  readonly truncateDim: Setting<number | null>;
-}
+};
 
 /**
  * @param warn - receives what the caller should know

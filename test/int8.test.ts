@@ -257,7 +257,8 @@ describe.each(ENGINES)('relaxed $target.relaxed, panels of $target.columns', e =
 test('glassbert-mini: every text stays within 0.9995 of f32, the mean within 0.9998', async () => {
   const reference = JSON.parse(readFileSync(REFERENCE, 'utf8'));
   const texts: string[] = reference.items.flatMap(({ text }: { text?: string }) => text ?? []);
-  const { tokenizer, config, weights, settings } = await loadModel(DEFAULT_MODEL, { kernels: 'reference' });
+  const { tokenizer, encoder, settings } = await loadModel(DEFAULT_MODEL, { kernels: 'reference' });
+  const { config, weights } = encoder;
 
   const e = engine(TARGETS[0]);
   const linear: Kernels['linear'] = (out, x, w, N) => {

@@ -34,7 +34,7 @@ export interface JsonLimits {
 }
 
 /** The deepest genuine file known here, tokenizer.json, nests 5 levels. */
-export const MAX_JSON_DEPTH = 32;
+const MAX_JSON_DEPTH = 32;
 
 /**
  * Enough for a vocabulary of 2,000,000 words with 10,000 added tokens (2.1 million values) and for a safetensors header of
@@ -42,7 +42,7 @@ export const MAX_JSON_DEPTH = 32;
  * within the bound, nothing but empty objects, takes 0.6 s and 0.7 GB (Node 24, x64); without it, the bytes of a file could ask for
  * any multiple.
  */
-export const MAX_JSON_VALUES = 2_200_000;
+const MAX_JSON_VALUES = 2_200_000;
 
 /**
  * @param source - UTF-8 bytes, or text already decoded

@@ -56,7 +56,7 @@ let sums: Float64Array = new Float64Array(0); // [BLOCK, F rounded up to whole t
  * eight multiply-adds, and that it first widens the operands of a tile to f64 and lays them side by side, so that the
  * inner loop neither converts nor jumps; where a tile hangs over the edge, zeros stand.
  *
- * 1.2 → 5.1 GFLOP/s at N 96, D 384, F 1536 (Intel Xeon at 2.95 GHz, Node 24.21, 2026-11; tiles of 4 × 4 reach 4.0, tiles
+ * 1.25 → 4.8 GFLOP/s at N 128, D 384, F 1536 (Intel Xeon at 2.95 GHz, Node 24.21, 2026-11; tiles of 4 × 4 reach 4.0, tiles
  * that read f32 in place 3.0).
  */
 export function linear(

@@ -9,8 +9,8 @@
  *   truncation      before the special tokens come in, so that [SEP] stays   below
  *   template        [CLS] A [SEP]                                            template.ts
  *
- * That is the way of every BERT (bert-pipeline.ts), and for now the only one: other tokenizers are refused, as their models
- * and regular expressions would come from the dependency, where nothing bounds their time and memory.
+ * Every BERT tokenizer runs this way (bert-pipeline.ts). Others are refused: their models and regular expressions would come
+ * from the dependency, where nothing bounds their time and memory.
  */
 import { GlassbertError } from '../errors.ts';
 import { type JsonObject, quote } from '../io/json.ts';

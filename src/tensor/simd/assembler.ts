@@ -71,12 +71,9 @@ export const i32 = {
   add: op(0x6a),
   sub: op(0x6b),
   mul: op(0x6c),
-  divS: op(0x6d),
   shl: op(0x74),
   and: op(0x71),
   ltS: op(0x48),
-  geS: op(0x4e),
-  load: memory([0x28], 2),
   ltU: op(0x49),
 };
 
@@ -86,11 +83,8 @@ export const f32 = {
   store: memory([0x38], 2),
   add: op(0x92),
   sub: op(0x93),
-  mul: op(0x94),
   div: op(0x95),
   max: op(0x97),
-  sqrt: op(0x91),
-  convertI32S: op(0xb2),
   min: op(0x96),
 };
 
@@ -102,10 +96,7 @@ export const v128 = {
   /** Stores the first of the two halves. */
   store64Low: (address: Code, value: Code): Code => [address, value, 0xfd, 91, 3, 0, 0],
   const: (bytes: Code): Code => [0xfd, 12, ...bytes],
-  and: simd(78),
-  andnot: simd(79),
   or: simd(80),
-  bitselect: simd(82),
   /** Eight bytes, widened to i16 with their sign. */
   load8x8S: memory([0xfd, 1], 3),
 };
@@ -116,7 +107,6 @@ export const f64 = {
   sqrt: op(0x9f),
   const: (value: number): Code => [0x44, ...new Uint8Array(Float64Array.of(value).buffer)],
   convertI32S: op(0xb7),
-  promoteF32: op(0xbb),
 };
 
 export const f64x2 = {
@@ -134,7 +124,6 @@ export const f64x2 = {
 export const i32x4 = {
   add: simd(174),
   shl: simd(171),
-  truncSatF32x4S: simd(248),
   const: (value: number): Code =>
     v128.const(Array.from({ length: 4 }, () => [...new Uint8Array(Int32Array.of(value).buffer)]).flat()),
   sub: simd(177),
@@ -159,15 +148,10 @@ export const f32x4 = {
   splat: simd(19),
   extractLane: (lane: number, vector: Code): Code => [vector, 0xfd, 31, lane],
   const: (value: number): Code => v128.const(Array.from({ length: 4 }, () => f32Bytes(value)).flat()),
-  lt: simd(67),
-  abs: simd(224),
-  neg: simd(225),
-  sqrt: simd(227),
   add: simd(228),
   sub: simd(229),
   mul: simd(230),
   div: simd(231),
-  nearest: simd(106),
   relaxedMadd: simd(261), // a * b + c, fused where the processor fuses
   convertI32x4S: simd(250),
   /** b < a ? b : a; of two numbers the smaller, one instruction where min is seven. */
@@ -248,13 +232,6 @@ export class FunctionCode {
     this.emit([condition(), 0x45, 0x0d, 1]); // i32.eqz, br_if to the end of the block
     body();
     this.emit([0x0c, 0, 0x0b, 0x0b]); // br to the loop, end, end
-  }
-
-  /** do body() while (condition) */
-  doWhile(body: () => void, condition: () => Code): void {
-    this.emit([0x03, 0x40]);
-    body();
-    this.emit([condition(), 0x0d, 0, 0x0b]);
   }
 
   if(condition: Code, then: () => void): void {

@@ -1,0 +1,34 @@
+/** From the files of a model directory to its tokenizer. */
+import { describeTransformer, type TransformerFiles } from '../io/model-directory.ts';
+import { decideMaxLength } from './max-length.ts';
+import { createTokenizer, type Tokenizer } from './tokenizer.ts';
+
+/**
+ * The tokenizer of a model directory, with the maximum length that the model has. Needs tokenizer.json or vocab.txt; no
+ * weights.
+ *
+ * @throws GlassbertError with a code, the file and a hint
+ *
+ * @example
+ * const tokenizer = await loadTokenizer('models/glassbert-mini');
+ * tokenizer.encode('Hello, world!').tokens;  // ['[CLS]', 'hello', ',', 'world', '!', '[SEP]']
+ */
+export async function loadTokenizer(directory: string): Promise<Tokenizer> {
+  const described = await describeTransformer(directory);
+  const doLowerCase = described.transformer.sentenceConfig.boolean('do_lower_case', { default: false });
+  return tokenizerOf(described.transformer, doLowerCase, decideMaxLength(described, undefined, () => {}).value);
+}
+
+/** The tokenizer that the files of a transformer module describe. */
+export function tokenizerOf(transformer: TransformerFiles, doLowerCase: boolean, maxLength: number): Tokenizer {
+  const { tokenizer, tokenizerConfig } = transformer;
+  return createTokenizer({
+    ...('json' in tokenizer
+      ? { tokenizerJson: tokenizer.json }
+      : { vocab: tokenizer.vocab, addedTokens: tokenizer.addedTokens }),
+    tokenizerConfig,
+    doLowerCase,
+    maxLength,
+    file: tokenizer.file,
+  });
+}
