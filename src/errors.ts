@@ -30,6 +30,15 @@ export const ERROR_CODES = {
   E_TENSOR_DTYPE: 'A tensor has a dtype that cannot be used where it stands.',
   E_TENSOR_VALUE: 'A tensor holds NaN or an infinity.',
   E_TENSOR_DUPLICATE: 'A tensor is present twice, or the shard index and the shards disagree.',
+  // Trust
+  E_MANIFEST: 'A list of checksums is malformed, or one name stands in it twice.',
+  E_DIGEST: 'Files are not those that were recorded: changed, missing, added or renamed.',
+  E_UNCOVERED: 'A file that would be loaded is not among those that were signed or recorded.',
+  E_BUNDLE: 'A signature file breaks the format of OpenSSF Model Signing, or uses a part of it that is refused.',
+  E_SIGNATURE: 'A signature was not made with the expected key, or not over this content.',
+  E_CERTIFICATE: 'A certificate is malformed or may not sign, or leads to no trusted root.',
+  E_KEY: 'A key cannot be used: malformed, of a kind that is refused, or encrypted with another passphrase.',
+  E_DEPENDENCY: 'An optional package that was asked for is not installed.',
   // The model
   E_CONFIG: 'A configuration value is missing, of the wrong type or out of range.',
   E_ARCHITECTURE: 'The architecture is not one of those supported.',

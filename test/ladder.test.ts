@@ -1,8 +1,8 @@
 /**
  * Imports only go down the ladder. What stands on one rung does not know what stands beside it or above:
  *
- *   errors < tensor < io < text, bert, pooling < settings, pooled < threads (and their thread) < load-model
- *     < sentence-encoder < index < cli
+ *   errors < tensor < io < text, bert, pooling, trust < settings, pooled < threads (and their thread) < load-model
+ *     < completeness < sentence-encoder < index < cli
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
@@ -13,10 +13,11 @@ const LADDER = [
   ['errors'],
   ['tensor'],
   ['io'],
-  ['text', 'bert', 'pooling'],
+  ['text', 'bert', 'pooling', 'trust'],
   ['settings', 'pooled'],
   ['threads'],
   ['load-model'],
+  ['completeness'],
   ['sentence-encoder'],
   ['index'],
   ['cli'],
