@@ -49,6 +49,7 @@ export interface VerifyOptions {
 
 export interface SignedStatement {
   readonly record: FileRecord;
+  /** 'sha256:' and 64 hexadecimal digits. */
   readonly rootDigest: string;
   /** What the model was called where it was signed. */
   readonly subject: string;

@@ -7,18 +7,19 @@
  * implementation cannot verify its own. Names are compared with those in a directory, byte for byte and never opened, so
  * all characters are allowed that a file's name can have (a backslash too); what leads elsewhere is not.
  */
-import { createHash } from 'node:crypto';
 import { GlassbertError } from '../errors.ts';
 import { quote } from '../io/json.ts';
 import { type Fields, fields } from '../io/json-fields.ts';
 import type { Warning } from '../io/load-report.ts';
 import { sortByBytes } from '../io/walk.ts';
 import { readObject } from './bundle.ts';
+import { inOrder, rootDigest } from './digests.ts';
 import { badName, isIgnored, MAX_RECORDED_FILES, type RecordedFile } from './record.ts';
 
 export interface Statement {
   /** What the model was called where it was signed. */
   readonly subject: string;
+  /** 'sha256:' and 64 hexadecimal digits. */
   readonly rootDigest: string;
   /** In the order in which they are listed. */
   readonly files: readonly RecordedFile[];
@@ -38,15 +39,6 @@ const DIGITS: Readonly<Record<RecordedFile['algorithm'], number>> = { sha256: 64
 const MAX_VALUES = 10 * MAX_RECORDED_FILES;
 
 /**
- * SHA-256 over the digests of the files, as bytes, in the order in which they are listed. In hexadecimal.
- */
-export function rootDigest(files: Iterable<RecordedFile>): string {
-  const hash = createHash('sha256');
-  for (const { digest } of files) hash.update(digest, 'hex');
-  return hash.digest('hex');
-}
-
-/**
  * The statement about these files, in the order of the specification: by the code points of their names.
  *
  * @param ignorePaths - what was left out
@@ -56,10 +48,10 @@ export function serializeStatement(
   subject: string,
   ignorePaths: readonly string[],
 ): Uint8Array {
-  const sorted = sortByBytes(files, ({ name }) => name);
+  const sorted = inOrder(files);
   const statement = {
     _type: STATEMENT_TYPE,
-    subject: [{ name: subject, digest: { sha256: rootDigest(sorted) } }],
+    subject: [{ name: subject, digest: { sha256: rootDigest(sorted).replace('sha256:', '') } }],
     predicateType: PREDICATE_TYPE,
     predicate: {
       serialization: {
@@ -144,7 +136,7 @@ export function parseStatement(
     throw refuse('a file is listed twice', { found: quote(twice?.name ?? '') });
   }
 
-  const root = digests.hex(model.object('digest'), 'sha256', 'sha256');
+  const root = `sha256:${digests.hex(model.object('digest'), 'sha256', 'sha256')}`;
   if (root !== rootDigest(files)) {
     throw refuse('the digest of the model is not that of its files', { expected: rootDigest(files), found: root });
   }
