@@ -1,5 +1,5 @@
 /**
- * The int8 kernels: their integers and every bit of their results against plain loops, with relaxed SIMD and without, in
+ * The int8 kernels: their integers and every bit of their results against plain loops, multiplied in each of the three ways, in
  * panels of 8 and of 16; and what they cost on the model of the package.
  */
 import { readFileSync } from 'node:fs';
@@ -83,10 +83,12 @@ function engine(target: Int8Target) {
 }
 
 const TARGETS: Int8Target[] = [
-  { relaxed: true, columns: 8 },
-  { relaxed: true, columns: 16 },
-  { relaxed: false, columns: 8 },
-  { relaxed: false, columns: 16 },
+  { dot: 'bytes', columns: 8 },
+  { dot: 'bytes', columns: 16 },
+  { dot: 'pairs', columns: 8 },
+  { dot: 'pairs', columns: 16 },
+  { dot: 'words', columns: 8 },
+  { dot: 'words', columns: 16 },
 ];
 const ENGINES = TARGETS.map(target => ({ target, ...engine(target) }));
 
@@ -141,7 +143,7 @@ function randomLayer(D: number, F: number, seed: number, bias = true): Linear {
   };
 }
 
-describe.each(ENGINES)('relaxed $target.relaxed, panels of $target.columns', e => {
+describe.each(ENGINES)('products by $target.dot, panels of $target.columns', e => {
   const { target } = e;
 
   test.each([16, 20, 28, 32, 36, 384, 1536])('rows of %i become the integers, minimum and step of the page', D => {
@@ -154,7 +156,7 @@ describe.each(ENGINES)('relaxed $target.relaxed, panels of $target.columns', e =
     for (let d = 0; d < D; d++) x[4 * D + d] = (d % 2) * 1e-44;
     x[5 * D] = 1e30;
     const { rows, ranges } = e.quantize(e.floats(x), N, D);
-    const View = target.relaxed ? Uint8Array : Int16Array;
+    const View = target.dot === 'words' ? Int16Array : Uint8Array;
     for (let n = 0; n < N; n++) {
       const { min, step, integers } = quantizeRow(x.subarray(n * D, (n + 1) * D));
       expect([...new Float32Array(e.memory, ranges + 8 * n, 2)]).toEqual([min, step]);
