@@ -75,6 +75,7 @@ export const i32 = {
   and: op(0x71),
   ltS: op(0x48),
   ltU: op(0x49),
+  store: memory([0x36], 2),
 };
 
 export const f32 = {
@@ -97,6 +98,8 @@ export const v128 = {
   store64Low: (address: Code, value: Code, offset = 0): Code => [address, value, 0xfd, 91, 3, ...u32(offset), 0],
   const: (bytes: Code): Code => [0xfd, 12, ...bytes],
   or: simd(80),
+  /** Bits of a where c has ones, of b where it has zeros. */
+  bitselect: simd(82),
   /** Eight bytes, widened to i16 with their sign. */
   load8x8S: memory([0xfd, 1], 3),
 };
@@ -134,6 +137,14 @@ export const i32x4 = {
 };
 
 export const i8x16 = {
+  /** Elements of 32 bits chosen from two vectors: 0 .. 3 of the first, 4 .. 7 of the second. */
+  shuffle32: (a: Code, b: Code, elements: readonly number[]): Code => [
+    a,
+    b,
+    0xfd,
+    13,
+    elements.flatMap(element => [0, 1, 2, 3].map(byte => 4 * element + byte)),
+  ],
   /** Two vectors of i16 to one of i8, cut off at -128 and 127. */
   narrowI16x8S: simd(101),
 };
