@@ -172,7 +172,7 @@ async function readTokenizer(
   const at = (name: string): string => join(path, name);
   const readObject = async (name: string, maxBytes: number, numbers: 'exact' | 'rounded'): Promise<JsonObject> => {
     const file = files.pathOf(name);
-    return asObject(parseJson(await files.read(name, maxBytes), file, { numbers }), file);
+    return asObject(parseJson(await files.read(name, maxBytes), file, { numbers, tables: ['vocab'] }), file);
   };
   // Python writes "no limit" as 10^30, an integer no double holds.
   const configName = at('tokenizer_config.json');

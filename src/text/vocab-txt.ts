@@ -63,7 +63,7 @@ export function fromVocabTxt(vocab: string, addedTokens: JsonObject, config: Jso
       unk_token: unk,
       continuing_subword_prefix: '##',
       max_input_chars_per_word: 100,
-      vocab: Object.fromEntries(ids),
+      vocab: ids,
     },
   };
 }

@@ -28,12 +28,12 @@ export interface Vocabulary {
 /** @throws E_TOKENIZER, and E_CONFIG for missing and mistyped fields */
 export function readVocabulary(tokenizerJson: JsonObject, file: string): Vocabulary {
   const vocab = asObject(tokenizerJson.model ?? null, file, 'model').vocab ?? null;
-  const entries = Object.entries(asObject(vocab, file, 'model.vocab'));
-  if (entries.length > MAX_VOCABULARY) {
+  const table = vocab instanceof Map ? vocab : new Map(Object.entries(asObject(vocab, file, 'model.vocab')));
+  if (table.size > MAX_VOCABULARY) {
     const expected = `at most ${MAX_VOCABULARY} tokens`;
-    throw refuse(file, 'the vocabulary is larger than any genuine one', expected, `${entries.length}`);
+    throw refuse(file, 'the vocabulary is larger than any genuine one', expected, `${table.size}`);
   }
-  const ids = new Map(entries as [string, number][]); // numbers: checked below
+  const ids: ReadonlyMap<string, number> = table; // numbers: checked below
   const added = addedTokens(tokenizerJson.added_tokens ?? [], file);
 
   const tokenOf = new Map<number, string>();
