@@ -65,6 +65,9 @@ export interface Kernels {
   /** out [N, F] = x [N, D] weightᵀ + bias. */
   linear(out: Floats, x: Floats, w: Linear, N: number): void;
 
+  /** `linear` of one x by several layers, each into its own out: the same bits as one by one, but x is prepared once. */
+  linears(outs: readonly Floats[], x: Floats, ws: readonly Linear[], N: number): void;
+
   /**
    * `linear`, then the activation of that name (a key of ACTIVATIONS) on every element: the same bits as the two steps.
    * @param seeBefore - called between the two when somebody watches
@@ -99,6 +102,9 @@ function plainKernels(name: string, floats: (length: number) => Floats): Kernels
     pass: run => run(), // the garbage collector gives it back
     embed,
     linear: (out, x, w, N) => linear(out, x, w.weight, w.bias, N, w.inFeatures, w.outFeatures),
+    linears(outs, x, ws, N) {
+      for (const [i, w] of ws.entries()) this.linear(outs[i], x, w, N);
+    },
     linearActivation(out, x, w, activation, N, seeBefore) {
       linear(out, x, w.weight, w.bias, N, w.inFeatures, w.outFeatures);
       seeBefore?.();

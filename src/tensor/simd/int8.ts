@@ -22,8 +22,8 @@ import type { Floats } from '../tensor.ts';
 import { type Code, FunctionCode, f32, f32x4, i8x16, i16x8, i32, i32x4, type Local, v128 } from './assembler.ts';
 import { type Madd, plainMadd, relaxedMadd, TILE_ROWS } from './tile.ts';
 
-/** Rows that share a panel while it is in the nearest cache. */
-const BLOCK = 16 * TILE_ROWS;
+/** Tiles of rows that share a panel while it is in the nearest cache. */
+const BLOCK_TILES = 16;
 
 /** Groups of d are unrolled so many times; what is left over runs one by one. */
 const UNROLL = 4;
@@ -62,6 +62,8 @@ interface Dot {
   /** Bytes of four outputs × one group in a panel. */
   readonly weightBytes: number;
   readonly loadWeights: (address: Code, offset: number) => Code;
+  /** Rows of a tile: as many as leave room for its sums in 16 registers. */
+  readonly tileRows: number;
   /** Four sums, each with the products of a group added. */
   readonly add: (f: FunctionCode, weights: Code, row: Code, sums: Code) => Code;
   /** Bytes of an element of a quantized row. */
@@ -74,6 +76,7 @@ const BYTES: Dot = {
   group: 4,
   weightBytes: 16,
   loadWeights: (address, offset) => v128.load(address, offset),
+  tileRows: TILE_ROWS,
   add: (_, weights, row, sums) => i32x4.relaxedDotI8x16I7x16AddS(weights, row, sums),
   elementBytes: 1,
   storeRow: (f, address, bytes) => f.emit(v128.store(address, 0, f.get(bytes))),
@@ -88,11 +91,12 @@ const DOTS: Readonly<Record<DotName, Dot>> = {
   bytes: BYTES,
   /**
    * Relaxed SIMD on other processors: products of two neighbours fit an i16 (2 × 127 × 127 < 2^15), and are summed by a product
-   * with ones. V8 does the same for the instruction above, but builds the ones anew each time: 84 against 109 billion
-   * operations a second, 164 against 211 in vectors of 256 bits (AMD EPYC, Zen 4).
+   * with ones. V8 does the same for the instruction above, but builds the ones anew each time: 84 against 112 billion
+   * operations a second, 164 against 220 in vectors of 256 bits (AMD EPYC, Zen 4).
    */
   pairs: {
     ...BYTES,
+    tileRows: TILE_ROWS - 1, // the products of pairs and the ones want registers of their own
     add(f, weights, row, sums) {
       const pairs = i16x8.relaxedDotI8x16I7x16S(weights, row);
       return i32x4.add(sums, i32x4.dotI16x8S(pairs, f.constant(v128.const(ONES))));
@@ -103,6 +107,7 @@ const DOTS: Readonly<Record<DotName, Dot>> = {
     group: 2,
     weightBytes: 8,
     loadWeights: (address, offset) => v128.load8x8S(address, offset),
+    tileRows: TILE_ROWS,
     add: (_, weights, row, sums) => i32x4.add(sums, i32x4.dotI16x8S(weights, row)),
     elementBytes: 2,
     storeRow(f, address, bytes) {
@@ -189,8 +194,8 @@ export function quantizeRowsCode(target: Int8Target): FunctionCode {
  * linearInt8(out [N, F] f32, rows and ranges of quantizeRows, panels of packInt8, bias [F], N, D, F), D a multiple of 4, F
  * of W.
  *
- * Tiles of 6 × W sums, which stay in registers as those of ./tile.ts do. The last tile may hang over the last row: all three
- * arrays have room for five more. On an Intel Xeon at 2.95 GHz with AVX-VNNI this runs at 173 to 187 of the 189 billion
+ * Tiles of 6 × W sums, or 5 × W, which stay in registers as those of ./tile.ts do. The last tile may hang over the last row: all
+ * three arrays have room for five more. On an Intel Xeon at 2.95 GHz with AVX-VNNI this runs at 173 to 187 of the 189 billion
  * operations a second that two instructions a cycle give, at 346 to 375 in vectors of 256 bits, and without relaxed SIMD
  * at 63.
  *
@@ -203,11 +208,12 @@ export function linearInt8Code(target: Int8Target, activation?: Activation): Fun
     'i32',
     14,
   );
-  const pointers = f.localsOf('i32', TILE_ROWS);
+  const { group, weightBytes, loadWeights, tileRows, add, elementBytes } = DOTS[target.dot];
+  const block = BLOCK_TILES * tileRows;
+  const pointers = f.localsOf('i32', tileRows);
   const sums = pointers.map(() => f.localsOf('v128', target.columns / 4));
   const weights = f.localsOf('v128', target.columns / 4);
   const [element, min, step] = f.localsOf('v128', 3);
-  const { group, weightBytes, loadWeights, add, elementBytes } = DOTS[target.dot];
   const finish = activation?.(f, target.dot === 'words' ? plainMadd : relaxedMadd);
   const W = target.columns;
   const groupBytes = (W / 4) * weightBytes; // from one group to the next
@@ -216,8 +222,8 @@ export function linearInt8Code(target: Int8Target, activation?: Activation): Fun
   f.set(rowBytes, i32.mul(f.get(D), i32.const(elementBytes)));
   f.set(outBytes, i32.shl(f.get(F), i32.const(2)));
   f.set(panelBytes, i32.mul(f.get(D), i32.const(W)));
-  f.for(first, i32.const(0), f.get(N), BLOCK, () => {
-    f.set(end, i32.add(f.get(first), i32.const(BLOCK)));
+  f.for(first, i32.const(0), f.get(N), block, () => {
+    f.set(end, i32.add(f.get(first), i32.const(block)));
     f.if(i32.ltS(f.get(N), f.get(end)), () => f.set(end, f.get(N)));
     f.set(start, f.get(panels));
     f.set(biases, f.get(bias));
@@ -226,12 +232,12 @@ export function linearInt8Code(target: Int8Target, activation?: Activation): Fun
       f.set(range, i32.add(f.get(ranges), i32.mul(f.get(first), i32.const(RANGE_BYTES))));
       f.set(c, i32.add(f.get(out), i32.mul(f.get(first), f.get(outBytes))));
       increase(c, i32.shl(f.get(column), i32.const(2)));
-      f.for(n, f.get(first), f.get(end), TILE_ROWS, () => {
+      f.for(n, f.get(first), f.get(end), tileRows, () => {
         product();
         store();
-        increase(a, i32.mul(f.get(rowBytes), i32.const(TILE_ROWS)));
-        increase(c, i32.mul(f.get(outBytes), i32.const(TILE_ROWS)));
-        increase(range, i32.const(RANGE_BYTES * TILE_ROWS));
+        increase(a, i32.mul(f.get(rowBytes), i32.const(tileRows)));
+        increase(c, i32.mul(f.get(outBytes), i32.const(tileRows)));
+        increase(range, i32.const(RANGE_BYTES * tileRows));
       });
       increase(start, i32.add(f.get(panelBytes), i32.const(CONSTANTS * 4 * W)));
       increase(biases, i32.const(4 * W));
@@ -243,7 +249,7 @@ export function linearInt8Code(target: Int8Target, activation?: Activation): Fun
   function product(): void {
     f.set(b, f.get(start));
     f.set(pointers[0], f.get(a));
-    for (let r = 1; r < TILE_ROWS; r++) f.set(pointers[r], i32.add(f.get(pointers[r - 1]), f.get(rowBytes)));
+    for (let r = 1; r < tileRows; r++) f.set(pointers[r], i32.add(f.get(pointers[r - 1]), f.get(rowBytes)));
     for (const row of sums) for (const sum of row) f.set(sum, i32x4.const(0));
 
     const groups = (count: number): void => {
@@ -383,7 +389,7 @@ export type InParts = (
  * @param allocate - the address of so many bytes; the caller takes them back when a product is done
  */
 export function int8Linear(target: Int8Target, inParts: InParts, allocate: (bytes: number) => number): Int8Linear {
-  const { elementBytes } = DOTS[target.dot];
+  const { elementBytes, tileRows } = DOTS[target.dot];
   return {
     quantize(x, N, D) {
       const rows = allocate((N + TILE_ROWS - 1) * D * elementBytes);
@@ -395,7 +401,7 @@ export function int8Linear(target: Int8Target, inParts: InParts, allocate: (byte
     },
     multiply(out, { rows, ranges, N, D }, panels, bias, F, activation) {
       // Parts are whole tiles, so that none writes beyond its rows into those of another.
-      inParts(activation === undefined ? 'linearInt8' : `linearInt8 ${activation}`, N, TILE_ROWS, (n, count) => {
+      inParts(activation === undefined ? 'linearInt8' : `linearInt8 ${activation}`, N, tileRows, (n, count) => {
         const x = [rows + n * D * elementBytes, ranges + n * RANGE_BYTES];
         return [out.byteOffset + 4 * n * F, ...x, panels, bias, count, D, F];
       });

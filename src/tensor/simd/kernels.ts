@@ -241,20 +241,23 @@ export function simdKernels(options: Partial<Build> & { shared?: SharedKernels }
     return address;
   };
 
-  function linear(activation: string | undefined, out: Floats, x: Floats, w: Linear, N: number): void {
+  /** Packed layers of one x, one after the other: x is quantized once. */
+  function linears(outs: readonly Floats[], x: Floats, ws: readonly Linear[], N: number, activation?: string): void {
     const mark = end;
-    const [D, F] = [w.inFeatures, w.outFeatures];
-    const bias = w.bias === null ? noBias(F) : at(w.bias);
-    if (w.packed === 'int8') {
-      int8.multiply(out, int8.quantize(x, N, D), at(w.weight), bias, F, activation);
-      end = mark;
-      return;
+    const D = ws[0].inFeatures;
+    const quantizedRows = ws[0].packed === 'int8' ? int8.quantize(x, N, D) : undefined;
+    for (const [i, w] of ws.entries()) {
+      const [out, F] = [outs[i], w.outFeatures];
+      const bias = w.bias === null ? noBias(F) : at(w.bias);
+      if (quantizedRows !== undefined) {
+        int8.multiply(out, quantizedRows, at(w.weight), bias, F, activation);
+        continue;
+      }
+      // Parts are whole tiles, so that none writes beyond its rows into those of another.
+      inParts(activation === undefined ? 'linear' : `linear ${activation}`, N, TILE_ROWS, (first, rows) => {
+        return [at(out) + 4 * F * first, at(x) + 4 * D * first, at(w.weight), bias, rows, D, F];
+      });
     }
-    const name = activation === undefined ? 'linear' : `linear ${activation}`;
-    // Parts are whole tiles, so that none writes beyond its rows into those of another.
-    inParts(name, N, TILE_ROWS, (first, rows) => {
-      return [at(out) + 4 * F * first, at(x) + 4 * D * first, at(w.weight), bias, rows, D, F];
-    });
     end = mark;
   }
 
@@ -284,12 +287,17 @@ export function simdKernels(options: Partial<Build> & { shared?: SharedKernels }
     },
     embed: referenceKernels.embed,
     linear(out, x, w, N) {
-      if (w.packed) linear(undefined, out, x, w, N);
+      if (w.packed) linears([out], x, [w], N);
       else referenceKernels.linear(out, x, w, N);
+    },
+    linears(outs, x, ws, N) {
+      const [{ packed }] = ws;
+      if (packed && ws.every(w => w.packed === packed)) linears(outs, x, ws, N);
+      else for (const [i, w] of ws.entries()) this.linear(outs[i], x, w, N);
     },
     linearActivation(out, x, w, activation, N, seeBefore) {
       const fast = w.packed ? FAST.get(activation) : undefined;
-      if (fast !== undefined && seeBefore === undefined) return linear(fast, out, x, w, N);
+      if (fast !== undefined && seeBefore === undefined) return linears([out], x, [w], N, fast);
       this.linear(out, x, w, N);
       seeBefore?.();
       if (fast !== undefined) wasm[fast](at(out), N * w.outFeatures);
