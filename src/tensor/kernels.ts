@@ -30,9 +30,16 @@ export interface LayerNorm {
   readonly epsilon: number;
 }
 
+/** Floats of 16 bits as they lie in a file; a value is looked up when it is needed. */
+export interface Halves {
+  readonly codes: Uint16Array;
+  /** What each of the 65,536 codes stands for. */
+  readonly values: Float32Array;
+}
+
 /** The three tables that BERT adds up for each token. */
 export interface EmbeddingTables {
-  readonly word: Floats; // [V, D]
+  readonly word: Floats | Halves; // [V, D]
   readonly position: Floats; // [P, D]
   readonly tokenType: Floats; // [types, D]
 }
@@ -132,8 +139,14 @@ function embed(
       const wordRow = ids[n] * D;
       const typeRow = typeIds[n] * D;
       const positionRow = (n - starts[b]) * D;
-      for (let d = 0; d < D; d++)
-        out[n * D + d] = word[wordRow + d] + tokenType[typeRow + d] + position[positionRow + d];
+      if ('codes' in word) {
+        const { codes, values } = word;
+        for (let d = 0; d < D; d++)
+          out[n * D + d] = values[codes[wordRow + d]] + tokenType[typeRow + d] + position[positionRow + d];
+      } else {
+        for (let d = 0; d < D; d++)
+          out[n * D + d] = word[wordRow + d] + tokenType[typeRow + d] + position[positionRow + d];
+      }
     }
   }
 }
