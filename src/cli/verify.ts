@@ -173,7 +173,10 @@ function formatFindings(
     ),
     section('Ignored', names(ignored)),
     section('Empty', names(emptyDirectories)),
-    section('Warnings', statement.warnings.map(({ code, message }) => [styleText('yellow', code), visible(message)])),
+    section(
+      'Warnings',
+      statement.warnings.map(({ code, message }) => [styleText('yellow', code), visible(message)]),
+    ),
   ]
     .filter(text => text !== '')
     .join('\n');

@@ -182,7 +182,7 @@ export async function resolveDirectory(directory: string): Promise<string> {
  * In the cache of huggingface_hub a model's files are links, `models--<id>/snapshots/<revision>/<file>` to
  * `../../blobs/<hash>`: the one place outside the directory that they may lead to.
  */
-function blobsOf(root: string): string | undefined {
+export function blobsOf(root: string): string | undefined {
   const snapshots = dirname(root);
   const model = dirname(snapshots);
   const isCache = basename(snapshots) === 'snapshots' && basename(model).startsWith('models--');
