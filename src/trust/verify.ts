@@ -313,6 +313,7 @@ function checkOptions(options: VerifyOptions): void {
     throw refuse('allowSymlinks cannot be used', 'true or false', typeof allowSymlinks);
   if (at !== undefined && at !== 'signing' && at !== 'now')
     throw refuse('at cannot be used', 'signing or now', String(at));
+  checkIgnorePaths(ignorePaths ?? []);
   if (expect !== undefined && !ROOT_DIGEST.test(expect)) {
     throw refuse('this is no root digest', '"sha256:" and 64 hexadecimal digits in lower case', quote(String(expect)));
   }
