@@ -154,7 +154,7 @@ function formatFindings(
   return [
     section(problem === undefined ? fine : bad, [
       ['directory', visible(directory)],
-      ['compared with', by === source ? source : `${by} ${visible(source)}`],
+      ['compared with', `${by} ${visible(source)}`],
       ...(signer === null ? [] : [['signed by', visible(signer)]]),
       ...(subject === null ? [] : [['signed as', visible(subject)]]),
       ['root digest', rootDigest],

@@ -1,14 +1,6 @@
 /** Loading with `verify`: nothing is used before everything is compared, and what was hashed is what is used. */
 import { generateKeyPairSync } from 'node:crypto';
-import {
-  appendFileSync,
-  mkdirSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { appendFileSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { DEFAULT_MODEL, type LoadOptions, SentenceEncoder, type VerifyOptions, type Warning } from '../../src/index.ts';
