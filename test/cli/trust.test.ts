@@ -4,23 +4,24 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, symlinkSync, writeFil
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { DEFAULT_MODEL } from '../../src/index.ts';
-import { findFiles, hashFiles, rootDigest } from '../../src/trust/digests.ts';
+import { findFiles, hashBytes, hashFiles, rootDigest } from '../../src/trust/digests.ts';
 import { formatSha256sums } from '../../src/trust/sha256sums.ts';
 import { copyModel } from '../support/model-copy.ts';
 import { glassbert, output } from './run.ts';
 
-/** A model with its SHA256SUMS, and its root digest. */
+/** A model with its SHA256SUMS, and its two digests. */
 async function listed() {
   const model = copyModel();
   const { files } = await findFiles(model.directory, () => false);
   const { digests } = await hashFiles(files, () => 'sha256');
   const record = files.map(({ name }) => ({ name, algorithm: 'sha256' as const, digest: digests.get(name) as string }));
   model.write('SHA256SUMS', formatSha256sums(record));
-  return { ...model, root: rootDigest(record) };
+  const list = `sha256:${hashBytes(Buffer.from(formatSha256sums(record)), 'sha256')}`;
+  return { ...model, root: rootDigest(record), list };
 }
 
 describe('manifest', () => {
-  test('prints what sha256sum prints, and the root digest on stderr', async context => {
+  test('prints what sha256sum prints, and the digests on stderr', async context => {
     if (spawnSync('sha256sum', ['--version']).status !== 0) context.skip('not run: there is no sha256sum here');
     const model = copyModel();
     model.write('.gitattributes', '');
@@ -29,8 +30,11 @@ describe('manifest', () => {
     expect(names.slice(0, 2)).toEqual(['1_Pooling/config.json', 'config.json']);
     const expected = execFileSync('sha256sum', names.slice(0, -1), { cwd: model.directory, encoding: 'utf8' });
     expect({ status, stdout }).toEqual({ status: 0, stdout: expected });
-    const { root } = await listed();
-    expect(stderr).toBe(`10 files, 0.3 MB; root digest ${root}\n`);
+    const { root, list } = await listed();
+    expect(stderr).toBe(
+      `10 files, 0.3 MB; 0 empty directories left out\nlist digest  ${list}\n` +
+        `root digest  ${root}, which does not know the names\n`,
+    );
   });
 
   test('does not list its own output, whatever its name, and leaves no other file', async () => {
@@ -60,18 +64,18 @@ describe('manifest', () => {
 
 describe('verify', () => {
   test('says what was compared, what it shows, and what it cannot show', async () => {
-    const { directory, root } = await listed();
+    const { directory, root, list } = await listed();
     const text = await output(['verify', directory, '--expect', root]);
     expect(text).toMatch(/^verified\n/);
-    expect(text).toContain(`root digest    ${root}\n`);
-    expect(text).toMatch(/not shown +A root digest pins .* not their names/);
+    expect(text).toContain(`root digest    ${root}\n  list digest    ${list}\n`);
+    expect(text).toMatch(/not shown +The names: a root digest pins .*/);
     expect(text).toMatch(/not shown +\.git, \.gitattributes, .* empty directories, .* the name of the directory\./);
     expect(text).toContain('\nIgnored\n  SHA256SUMS\n');
     expect(await output(['verify', directory])).toContain('W_MANIFEST_UNPINNED');
   });
 
   test('tells apart what was changed, added, removed and renamed, in words and as JSON', async () => {
-    const { directory, path, root } = await listed();
+    const { directory, path, list } = await listed();
     writeFileSync(path('config.json'), '{}');
     writeFileSync(path('notes\x1b[31m'), 'new');
     renameSync(path('tokenizer.json'), path('tokens.json'));
@@ -91,7 +95,8 @@ describe('verify', () => {
       directory,
       verified: false,
       by: 'manifest',
-      expectedRootDigest: root,
+      expectedDigest: expect.stringMatching(/^sha256:/),
+      listDigest: expect.not.stringContaining(list),
       unchanged: 7,
       changed: ['config.json'],
       missing: ['modules.json'],
@@ -102,17 +107,17 @@ describe('verify', () => {
     });
   });
 
-  test('goes by a root digest alone', async () => {
+  test('goes by one digest alone', async () => {
     const model = await listed();
     model.remove('SHA256SUMS');
     expect(await output(['verify', model.directory, '--expect', model.root])).toContain(
-      'compared with  root digest sha256:',
+      'compared with  digest sha256:',
     );
     model.write('config.json', '{}');
     const { status, stdout, stderr } = await glassbert(['verify', model.directory, '--expect', model.root]);
     expect(status).toBe(2);
     expect(stdout).toContain(`expected       ${model.root}\n`);
-    expect(stderr).toMatch(/^error E_DIGEST: .*another root digest/);
+    expect(stderr).toMatch(/^error E_DIGEST: .*another digest/);
   });
 });
 

@@ -1,11 +1,10 @@
 /**
- * Seventeen things that can happen to a directory on its way, against a list of checksums and against a root digest alone:
- * each is found, or is on the list of what cannot be seen.
+ * Seventeen things that can happen to a directory on its way, against a list of checksums and against one digest alone: each is found, or is on the list of what cannot be seen.
  */
 import { renameSync, writeFileSync } from 'node:fs';
 import { afterAll, describe, expect, test } from 'vitest';
 import { SentenceEncoder } from '../../src/index.ts';
-import { findFiles, hashFiles, rootDigest } from '../../src/trust/digests.ts';
+import { findFiles, hashBytes, hashFiles, rootDigest } from '../../src/trust/digests.ts';
 import type { RecordedFile } from '../../src/trust/record.ts';
 import { formatSha256sums } from '../../src/trust/sha256sums.ts';
 import type { VerifyOptions } from '../../src/trust/verify.ts';
@@ -38,14 +37,18 @@ const UNSEEN_BY_ROOT = 'a name changed in its last letter';
 describe.each([
   ['SHA256SUMS', 'verify'],
   ['SHA256SUMS', 'load'],
-  ['root digest', 'verify'],
+  ['list digest', 'load'],
   ['root digest', 'load'],
 ] as const)('%s, %s', (by, how) => {
   test.each(MUTATIONS.map(mutation => [mutation.what, mutation] as const))('%s', async (what, { change, code }) => {
     const model = copyModel();
     const record = await recordOf(model.directory);
     if (by === 'SHA256SUMS') model.write('SHA256SUMS', formatSha256sums(record));
-    const options = by === 'SHA256SUMS' ? {} : { expect: rootDigest(record) };
+    const options = {
+      SHA256SUMS: {},
+      'list digest': { expect: `sha256:${hashBytes(Buffer.from(formatSha256sums(record)), 'sha256')}` },
+      'root digest': { expect: rootDigest(record) },
+    }[by];
     const act = how === 'verify' ? verify : load;
     await act(model.directory, options);
 
@@ -63,17 +66,18 @@ describe.each([
   });
 });
 
-test('a list pinned by its root digest, too, is found changed', async () => {
+test('a list that is pinned by either digest is found changed', async () => {
   const model = copyModel();
-  const record = await recordOf(model.directory);
-  const expected = rootDigest(record);
+  const list = formatSha256sums(await recordOf(model.directory));
+  const digests = [`sha256:${hashBytes(Buffer.from(list), 'sha256')}`, rootDigest(await recordOf(model.directory))];
   model.write('config.json', '{}');
   model.write('SHA256SUMS', formatSha256sums(await recordOf(model.directory)));
   await verify(model.directory, {}); // whoever changes the file changes the list
-  const { message } = await refusal('E_DIGEST', () =>
-    verify(model.directory, { manifest: model.path('SHA256SUMS'), expect: expected }),
-  );
-  expect(message).toContain('not the list that was expected');
+  for (const expected of digests) {
+    const options = { manifest: model.path('SHA256SUMS'), expect: expected };
+    const { message } = await refusal('E_DIGEST', () => verify(model.directory, options));
+    expect(message).toContain('not the list that was expected');
+  }
 });
 
 test('files added, removed, changed and renamed are told apart', async () => {
@@ -109,7 +113,7 @@ test('a name in another Unicode form is another name, and the hint says why', as
 });
 
 afterAll(() => {
-  const heads = ['SHA256SUMS', '… at load', 'root digest', '… at load'];
+  const heads = ['SHA256SUMS', '… at load', 'list digest', 'root digest'];
   const line = (what: string, cells: readonly string[]): string =>
     `${what.padEnd(36)}${cells.map(cell => cell.padEnd(15)).join('')}`.trimEnd();
   const rows = [...found].map(([what, cells]) => line(what, cells));
