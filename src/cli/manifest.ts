@@ -1,0 +1,66 @@
+/** `glassbert manifest`: the checksums of a directory, in the form of sha256sum. */
+import type { Command } from 'commander';
+import { locatorOf } from '../io/walk.ts';
+import { hashBytes, rootDigest } from '../trust/digests.ts';
+import { checkIgnorePaths, GIT_NAMES, MANIFEST_NAME, SIGNATURE_NAME } from '../trust/record.ts';
+import { formatSha256sums } from '../trust/sha256sums.ts';
+import { TRUST_EXIT_HELP } from './exit-codes.ts';
+import { megabytes, recordDirectory } from './hashing.ts';
+import { collect } from './options.ts';
+import { openOutputFile, STDOUT } from './output.ts';
+import { count, talk } from './terminal.ts';
+
+interface ManifestFlags {
+  readonly output?: string;
+  readonly ignorePath?: readonly string[];
+  readonly allowSymlinks?: boolean;
+}
+
+export function addManifest(program: Command): void {
+  program
+    .command('manifest')
+    .summary('write the checksums of a directory, as sha256sum does')
+    .description(
+      'Writes the SHA-256 of every file of a directory, in the form that `sha256sum -c` reads. Left out are .git,\n' +
+        '.gitattributes, .github and .gitignore at the top, SHA256SUMS, model.sig and the output itself.',
+    )
+    .argument('<dir>', 'model directory')
+    .option(
+      '--output <file>',
+      'write to a file, DIR/SHA256SUMS say, that appears when it is complete (default: stdout)',
+    )
+    .option('--ignore-path <path>', 'leave out a file or directory (repeatable)', collect)
+    .option('--allow-symlinks', 'a link to a file of the directory counts as that file')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  glassbert manifest models/all-MiniLM-L6-v2 --output models/all-MiniLM-L6-v2/SHA256SUMS
+  cd models/all-MiniLM-L6-v2 && sha256sum -c SHA256SUMS
+${TRUST_EXIT_HELP}`,
+    )
+    .action(manifest);
+}
+
+async function manifest(directory: string, flags: ManifestFlags): Promise<void> {
+  const own = flags.output === undefined ? undefined : await (await locatorOf(directory)).nameOf(flags.output);
+  const ignored = [
+    ...[...GIT_NAMES, MANIFEST_NAME, SIGNATURE_NAME, ...(own === undefined ? [] : [own])],
+    ...checkIgnorePaths(flags.ignorePath ?? []),
+  ];
+  const { recorded, bytes, emptyDirectories } = await recordDirectory(directory, ignored, flags.allowSymlinks);
+
+  const list = formatSha256sums(recorded);
+  const output = flags.output === undefined ? STDOUT : await openOutputFile(flags.output);
+  try {
+    await output.write(list);
+    await output.commit();
+  } finally {
+    await output.close();
+  }
+  talk(
+    `${count(recorded.length)} files, ${megabytes(bytes)}; ${count(emptyDirectories.length)} empty directories left out`,
+  );
+  talk(`list digest  sha256:${hashBytes(Buffer.from(list), 'sha256')}`);
+  talk(`root digest  ${rootDigest(recorded)}, which does not know the names`);
+}
