@@ -8,9 +8,9 @@
  *   v5.4 - v6       the same with type strings by package path and other keys
  *   none            a bare Hugging Face directory: config.json and weights, no modules.json
  */
-import { GlassbertError } from '../errors.ts';
+import { GlassbertError, type Refuse, refuseFirst } from '../errors.ts';
 import { type ModelFiles, openModelFiles } from './files.ts';
-import { type JsonObject, parseJson, quote } from './json.ts';
+import { type Json, type JsonObject, parseJson, quote } from './json.ts';
 import { asObject, type Fields, fields } from './json-fields.ts';
 
 const MODULE_KINDS = ['Transformer', 'Pooling', 'Dense', 'LayerNorm', 'Normalize', 'Dropout'] as const;
@@ -52,6 +52,9 @@ export interface TransformerFiles {
   );
 }
 
+/** Prompts and settings of the whole model. */
+export const SAVED = 'config_sentence_transformers.json';
+
 const MAX_CONFIG_BYTES = 2 ** 20;
 const MAX_TOKENIZER_BYTES = 64 * 2 ** 20; // the largest genuine tokenizer.json have 35 MB
 const MAX_VOCAB_BYTES = 16 * 2 ** 20; // vocab.txt of multilingual BERT has 1 MB
@@ -75,14 +78,13 @@ export async function describeDirectory(directory: string): Promise<ModelDirecto
   const modules = (await files.has('modules.json')) ? await readModules(files) : [];
   if (modules.length === 0 && !(await files.has('config.json'))) throw await notAModel(files);
   const path = modules[0]?.path ?? '';
-  await require(files, path, 'config.json', 'the configuration of the transformer is not there');
-  const transformer = await readTransformer(files, path, modules[0]?.config);
-  const saved = 'config_sentence_transformers.json';
+  const config = modules[0]?.config ?? (await readTransformerConfig(files, path));
+  const transformer = await readTransformer(files, path, config);
   if (modules.length > 0) {
-    return { files, modules, transformer, sentenceTransformers: await readFields(files, saved), unread: [] };
+    return { files, modules, transformer, sentenceTransformers: await readFields(files, SAVED), unread: [] };
   }
-  const unread = (await files.has(saved)) ? [saved] : [];
-  return { files, modules, transformer, sentenceTransformers: fields({}, files.pathOf(saved)), unread };
+  const unread = (await files.has(SAVED)) ? [SAVED] : [];
+  return { files, modules, transformer, sentenceTransformers: fields({}, files.pathOf(SAVED)), unread };
 }
 
 /** The transformer module alone, which need not have a config.json: enough for its tokenizer. */
@@ -92,7 +94,11 @@ export async function describeTransformer(directory: string): Promise<Pick<Model
   return { files, transformer: await readTransformer(files, modules[0]?.path ?? '', modules[0]?.config) };
 }
 
-async function readModules(files: ModelFiles): Promise<ModuleEntry[]> {
+/**
+ * @param refuse - takes what is wrong with single modules; the others are returned
+ * @throws E_JSON, E_MODULE
+ */
+export async function readModules(files: ModelFiles, refuse: Refuse = refuseFirst): Promise<ModuleEntry[]> {
   const file = files.pathOf('modules.json');
   const entries = parseJson(await files.read('modules.json', MAX_CONFIG_BYTES), file);
   if (!Array.isArray(entries) || entries.length === 0 || entries.length > MAX_MODULES) {
@@ -104,34 +110,36 @@ async function readModules(files: ModelFiles): Promise<ModuleEntry[]> {
   }
   const modules: ModuleEntry[] = [];
   for (const [i, entry] of entries.entries()) {
-    const module = fields(entry, file, `[${i}]`);
-    const type = module.string('type');
-    const kind = kindOf(type, file);
-    if ((kind === 'Transformer') !== (i === 0) || (kind === 'Pooling') !== (i === 1)) {
-      throw new GlassbertError('E_MODULE', 'the modules stand in an order that gives no sentence vectors', {
-        file,
-        expected: 'Transformer, Pooling, then any of Dense, LayerNorm, Normalize, Dropout',
-        found: `${kind} in place ${i}`,
-      });
-    }
-    const path = module.string('path').replace(/\/$/, '');
-    // Normalize and Dropout need no configuration, and git does not keep the empty directory of Normalize.
-    if (i > 0 && path === '') {
-      throw new GlassbertError('E_MODULE', `the module ${kind} has no directory of its own`, { file });
-    }
-    if (kind !== 'Normalize' && kind !== 'Dropout') {
-      await require(files, path, 'config.json', `the configuration of the module ${kind} is not there`);
-    }
-    const config = await readFields(files, join(path, 'config.json'));
-    modules.push({ kind, type, path, config });
+    const module = await readModule(files, entry, i, file).catch(refuse);
+    if (module) modules.push(module);
   }
-  if (modules.length < 2) {
-    throw new GlassbertError('E_MODULE', 'there is no pooling among the modules', {
-      file,
-      expected: 'Transformer, Pooling',
-    });
+  if (entries.length < 2) {
+    const expected = 'Transformer, Pooling';
+    refuse(new GlassbertError('E_MODULE', 'there is no pooling among the modules', { file, expected }));
   }
   return modules;
+}
+
+async function readModule(files: ModelFiles, entry: Json, i: number, file: string): Promise<ModuleEntry> {
+  const module = fields(entry, file, `[${i}]`);
+  const type = module.string('type');
+  const kind = kindOf(type, file);
+  if ((kind === 'Transformer') !== (i === 0) || (kind === 'Pooling') !== (i === 1)) {
+    throw new GlassbertError('E_MODULE', 'the modules stand in an order that gives no sentence vectors', {
+      file,
+      expected: 'Transformer, Pooling, then any of Dense, LayerNorm, Normalize, Dropout',
+      found: `${kind} in place ${i}`,
+    });
+  }
+  const path = module.string('path').replace(/\/$/, '');
+  if (i > 0 && path === '') {
+    throw new GlassbertError('E_MODULE', `the module ${kind} has no directory of its own`, { file });
+  }
+  // Normalize and Dropout need no configuration, and git does not keep the empty directory of Normalize.
+  if (kind !== 'Normalize' && kind !== 'Dropout') {
+    await require(files, path, 'config.json', `the configuration of the module ${kind} is not there`);
+  }
+  return { kind, type, path, config: await readFields(files, join(path, 'config.json')) };
 }
 
 function kindOf(type: string, file: string): ModuleKind {
@@ -150,22 +158,32 @@ function kindOf(type: string, file: string): ModuleKind {
 }
 
 async function readTransformer(files: ModelFiles, path: string, config?: Fields): Promise<TransformerFiles> {
-  const at = (name: string): string => join(path, name);
-  let sentenceConfig = at(SENTENCE_CONFIGS[0]);
-  for (const name of SENTENCE_CONFIGS) {
-    if (!(await files.has(at(name)))) continue;
-    sentenceConfig = at(name);
-    break;
-  }
   return {
     path,
-    config: config ?? (await readFields(files, at('config.json'))),
-    sentenceConfig: await readFields(files, sentenceConfig),
+    config: config ?? (await readFields(files, join(path, 'config.json'))),
+    sentenceConfig: await readSentenceConfig(files, path),
     ...(await readTokenizer(files, path)),
   };
 }
 
-async function readTokenizer(
+/** @throws E_FILE_MISSING, and as readFields */
+export async function readTransformerConfig(files: ModelFiles, path: string): Promise<Fields> {
+  await require(files, path, 'config.json', 'the configuration of the transformer is not there');
+  return readFields(files, join(path, 'config.json'));
+}
+
+export async function readSentenceConfig(files: ModelFiles, path: string): Promise<Fields> {
+  let name = SENTENCE_CONFIGS[0];
+  for (const candidate of SENTENCE_CONFIGS) {
+    if (!(await files.has(join(path, candidate)))) continue;
+    name = candidate;
+    break;
+  }
+  return readFields(files, join(path, name));
+}
+
+/** @throws E_FILE_MISSING, E_JSON, E_CONFIG, E_TOKENIZER */
+export async function readTokenizer(
   files: ModelFiles,
   path: string,
 ): Promise<Pick<TransformerFiles, 'tokenizer' | 'tokenizerConfig' | 'tokenizerConfigName'>> {
@@ -226,7 +244,7 @@ async function require(files: ModelFiles, path: string, name: string, summary: s
 }
 
 /** The fields of a configuration file; none where the file is absent. */
-async function readFields(files: ModelFiles, name: string): Promise<Fields> {
+export async function readFields(files: ModelFiles, name: string): Promise<Fields> {
   const file = files.pathOf(name);
   if (!(await files.has(name))) return fields({}, file);
   return fields(parseJson(await files.read(name, MAX_CONFIG_BYTES), file), file);
