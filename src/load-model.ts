@@ -223,15 +223,18 @@ async function loadEncoder(
       message: 'DPR projects its first token; the pooling is another, so the projection is not used.',
     });
   }
-  const strange = encoder.unused.filter(name => !isKnownUnused(name));
-  if (strange.length > 0) {
-    const listed = strange.slice(0, 5).join(', ') + (strange.length > 5 ? ', ...' : '');
-    warn({
-      code: 'W_TENSORS_UNUSED',
-      message: `${strange.length} tensors of the weights are not part of this architecture and are not used: ${listed}`,
-    });
-  }
+  warnOfUnused(encoder.unused, warn);
   return { bert: encoder, tokenizer };
+}
+
+export function warnOfUnused(unused: readonly string[], warn: (warning: Warning) => void): void {
+  const strange = unused.filter(name => !isKnownUnused(name));
+  if (strange.length === 0) return;
+  const listed = strange.slice(0, 5).join(', ') + (strange.length > 5 ? ', ...' : '');
+  warn({
+    code: 'W_TENSORS_UNUSED',
+    message: `${strange.length} tensors of the weights are not part of this architecture and are not used: ${listed}`,
+  });
 }
 
 /** DPR's projection was trained for the first token, and follows it alone. */
@@ -264,7 +267,7 @@ async function loadModules(
   }
   for (const entry of described.modules.slice(2)) {
     const D = modules.at(-1)?.module.outFeatures ?? modes.length * config.hidden_size;
-    if (!hasWeights(entry)) modules.push({ entry, module: loadModule(kernels, entry, D) });
+    if (!hasWeights(entry)) modules.push({ entry, module: plainModule(kernels, entry, D) });
     else {
       modules.push(
         await withWeights(described, entry.path, async weights => {
@@ -282,7 +285,7 @@ export function hasWeights({ kind }: ModuleEntry): boolean {
 }
 
 /** @param D - the width of the vectors that arrive */
-export function loadModule(kernels: Kernels, { kind, config }: ModuleEntry, D: number): VectorModule {
+export function plainModule(kernels: Kernels, { kind, config }: ModuleEntry, D: number): VectorModule {
   return kind === 'Normalize' ? normalizeModule(kernels, config, D) : dropoutModule(D);
 }
 

@@ -55,6 +55,8 @@ export interface TransformerFiles {
 /** Prompts and settings of the whole model. */
 export const SAVED = 'config_sentence_transformers.json';
 
+export const VOCAB_TXT = 'vocab.txt';
+
 const MAX_CONFIG_BYTES = 2 ** 20;
 const MAX_TOKENIZER_BYTES = 64 * 2 ** 20; // the largest genuine tokenizer.json have 35 MB
 const MAX_VOCAB_BYTES = 16 * 2 ** 20; // vocab.txt of multilingual BERT has 1 MB
@@ -162,7 +164,8 @@ async function readTransformer(files: ModelFiles, path: string, config?: Fields)
     path,
     config: config ?? (await readFields(files, join(path, 'config.json'))),
     sentenceConfig: await readSentenceConfig(files, path),
-    ...(await readTokenizer(files, path)),
+    ...(await readTokenizerConfig(files, path)),
+    tokenizer: await readTokenizer(files, path),
   };
 }
 
@@ -182,44 +185,52 @@ export async function readSentenceConfig(files: ModelFiles, path: string): Promi
   return readFields(files, join(path, name));
 }
 
-/** @throws E_FILE_MISSING, E_JSON, E_CONFIG, E_TOKENIZER */
-export async function readTokenizer(
+/** Python writes "no limit" as 10^30, an integer no double holds. */
+export async function readTokenizerConfig(
   files: ModelFiles,
   path: string,
-): Promise<Pick<TransformerFiles, 'tokenizer' | 'tokenizerConfig' | 'tokenizerConfigName'>> {
-  const at = (name: string): string => join(path, name);
-  const readObject = async (name: string, maxBytes: number, numbers: 'exact' | 'rounded'): Promise<JsonObject> => {
-    const file = files.pathOf(name);
-    return asObject(parseJson(await files.read(name, maxBytes), file, { numbers }), file);
-  };
-  // Python writes "no limit" as 10^30, an integer no double holds.
-  const configName = at('tokenizer_config.json');
-  const tokenizerConfig = (await files.has(configName))
-    ? await readObject(configName, MAX_CONFIG_BYTES, 'rounded')
-    : {};
+): Promise<Pick<TransformerFiles, 'tokenizerConfig' | 'tokenizerConfigName'>> {
+  const name = join(path, 'tokenizer_config.json');
+  const there = await files.has(name);
+  const tokenizerConfig = there ? await readObject(files, name, MAX_CONFIG_BYTES, 'rounded') : {};
+  return { tokenizerConfig, tokenizerConfigName: name };
+}
 
-  const jsonName = at('tokenizer.json');
+/** @throws E_FILE_MISSING, E_JSON, E_CONFIG, E_TOKENIZER */
+export async function readTokenizer(files: ModelFiles, path: string): Promise<TransformerFiles['tokenizer']> {
+  const jsonName = join(path, 'tokenizer.json');
   if (await files.has(jsonName)) {
-    const json = await readObject(jsonName, MAX_TOKENIZER_BYTES, 'exact');
-    return { tokenizerConfig, tokenizerConfigName: configName, tokenizer: { file: files.pathOf(jsonName), json } };
+    return { file: files.pathOf(jsonName), json: await readObject(files, jsonName, MAX_TOKENIZER_BYTES, 'exact') };
   }
-  const vocabName = at('vocab.txt');
-  if (await files.has(vocabName)) {
-    const bytes = await files.read(vocabName, MAX_VOCAB_BYTES);
-    const file = files.pathOf(vocabName);
-    const addedName = at('added_tokens.json');
-    const addedTokens = (await files.has(addedName)) ? await readObject(addedName, MAX_CONFIG_BYTES, 'exact') : {};
-    return {
-      tokenizerConfig,
-      tokenizerConfigName: configName,
-      tokenizer: { file, vocab: decodeText(bytes, file), addedTokens },
-    };
-  }
+  if (await files.has(join(path, VOCAB_TXT))) return readVocabTxt(files, path);
   throw new GlassbertError('E_FILE_MISSING', 'the tokenizer is not there', {
     file: files.pathOf(jsonName),
     expected: 'tokenizer.json, or vocab.txt',
     hint: 'Copy the whole model directory.',
   });
+}
+
+/** vocab.txt, and added_tokens.json with the tokens that it lacks. */
+export async function readVocabTxt(
+  files: ModelFiles,
+  path: string,
+): Promise<{ readonly file: string; readonly vocab: string; readonly addedTokens: JsonObject }> {
+  const name = join(path, VOCAB_TXT);
+  const file = files.pathOf(name);
+  const vocab = decodeText(await files.read(name, MAX_VOCAB_BYTES), file);
+  const added = join(path, 'added_tokens.json');
+  const addedTokens = (await files.has(added)) ? await readObject(files, added, MAX_CONFIG_BYTES, 'exact') : {};
+  return { file, vocab, addedTokens };
+}
+
+async function readObject(
+  files: ModelFiles,
+  name: string,
+  maxBytes: number,
+  numbers: 'exact' | 'rounded',
+): Promise<JsonObject> {
+  const file = files.pathOf(name);
+  return asObject(parseJson(await files.read(name, maxBytes), file, { numbers }), file);
 }
 
 function decodeText(bytes: Uint8Array, file: string): string {
@@ -250,7 +261,7 @@ export async function readFields(files: ModelFiles, name: string): Promise<Field
   return fields(parseJson(await files.read(name, MAX_CONFIG_BYTES), file), file);
 }
 
-async function notAModel(files: ModelFiles): Promise<GlassbertError> {
+export async function notAModel(files: ModelFiles): Promise<GlassbertError> {
   const names = await files.list();
   const snapshots = names.includes('snapshots');
   return new GlassbertError('E_FILE_MISSING', 'this directory holds no model', {
