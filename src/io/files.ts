@@ -78,31 +78,13 @@ export function checkName(name: string, file?: string): void {
  */
 export async function openModelFiles(directory: string): Promise<ModelFiles> {
   const root = await resolveDirectory(directory);
-  const blobs = blobsOf(root);
   const opened: OpenedFile[] = [];
 
   const pathOf = (name: string): string => join(directory, name);
 
-  /** Where a name really is, links resolved, or an error if that is elsewhere. */
   async function resolve(name: string): Promise<string> {
     checkName(name, directory);
-    const path = join(root, name);
-    const real = await realpath(path).catch(async (cause: unknown) => {
-      const link = await lstat(path).catch(() => undefined);
-      const error = fileError(cause, pathOf(name));
-      if (error.code !== 'E_FILE_MISSING' || link === undefined) throw error;
-      throw new GlassbertError('E_FILE_MISSING', 'this is a link to a file that is not there', {
-        file: pathOf(name),
-        hint: 'The download was not finished, or links were copied without what they lead to (cp -L copies the files).',
-        cause,
-      });
-    });
-    if (real.startsWith(root.endsWith(sep) ? root : root + sep) || dirname(real) === blobs) return real;
-    throw new GlassbertError('E_PATH_UNSAFE', 'a link leads out of the model directory', {
-      file: pathOf(name),
-      found: quote(real),
-      hint: 'Put the file itself in its place.',
-    });
+    return resolveInside(root, name, pathOf(name));
   }
 
   async function open(name: string): Promise<RegularFile> {
@@ -151,7 +133,39 @@ export async function openModelFiles(directory: string): Promise<ModelFiles> {
   return { directory, opened, pathOf, has, read, open, list };
 }
 
-async function resolveDirectory(directory: string): Promise<string> {
+/**
+ * Where a name really is, links resolved, or an error if that is elsewhere.
+ *
+ * @param root - as resolveDirectory gives it
+ * @param shown - stands in errors instead of the path
+ * @throws E_PATH_UNSAFE, E_FILE_MISSING, E_FILE_READ
+ */
+export async function resolveInside(root: string, name: string, shown: string): Promise<string> {
+  const path = join(root, name);
+  const real = await realpath(path).catch(async (cause: unknown) => {
+    const link = await lstat(path).catch(() => undefined);
+    const error = fileError(cause, shown);
+    if (error.code !== 'E_FILE_MISSING' || link === undefined) throw error;
+    throw new GlassbertError('E_FILE_MISSING', 'this is a link to a file that is not there', {
+      file: shown,
+      hint: 'The download was not finished, or links were copied without what they lead to (cp -L copies the files).',
+      cause,
+    });
+  });
+  if (real.startsWith(root.endsWith(sep) ? root : root + sep) || dirname(real) === blobsOf(root)) return real;
+  throw new GlassbertError('E_PATH_UNSAFE', 'a link leads out of the model directory', {
+    file: shown,
+    found: quote(real),
+    hint: 'Put the file itself in its place.',
+  });
+}
+
+/**
+ * The path of a directory, links resolved.
+ *
+ * @throws E_DIRECTORY_MISSING, E_NOT_A_DIRECTORY
+ */
+export async function resolveDirectory(directory: string): Promise<string> {
   try {
     const root = await realpath(directory);
     if ((await stat(root)).isDirectory()) return root;
