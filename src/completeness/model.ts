@@ -63,7 +63,8 @@ const SIGNS_OF_MODULES = ['1_Pooling', SAVED, 'sentence_bert_config.json'];
 export async function checkModel(files: ModelFiles, findings: Findings): Promise<CheckedModel> {
   const { present, transformerPath, pooling, after, whole } = await checkModules(files, findings);
   const path = transformerPath ?? (await defaultPath(files, findings));
-  const { transformer, hasConfig, hasTokenizer } = await readTransformerFiles(files, path, findings);
+  const listed = present && transformerPath === undefined;
+  const { transformer, hasConfig, hasTokenizer } = await readTransformerFiles(files, path, listed, findings);
   const config = hasConfig ? await findings.attempt(() => parseBertConfig(transformer.config)) : undefined;
   const saved = present ? await findings.attempt(() => readFields(files, SAVED)) : undefined;
   const sentenceTransformers = saved ?? fields({}, files.pathOf(SAVED));
@@ -210,13 +211,21 @@ async function defaultPath(files: ModelFiles, findings: Findings): Promise<strin
   return (await findings.attempt(() => files.has('0_Transformer/config.json'))) ? '0_Transformer' : '';
 }
 
-/** The files of the transformer, without content where they cannot be read. */
+/**
+ * The files of the transformer, without content where they cannot be read.
+ *
+ * @param listed - whether modules.json lists another module in its place, which may need no configuration
+ */
 async function readTransformerFiles(
   files: ModelFiles,
   path: string,
+  listed: boolean,
   findings: Findings,
 ): Promise<{ transformer: TransformerFiles; hasConfig: boolean; hasTokenizer: boolean }> {
-  const config = await findings.attempt(() => readTransformerConfig(files, path));
+  const config = await findings.attempt(async () => {
+    if (listed && !(await files.has(nameOf(path, 'config.json')))) return undefined;
+    return readTransformerConfig(files, path);
+  });
   const sentenceConfig = await findings.attempt(() => readSentenceConfig(files, path));
   const tokenizerConfig = await findings.attempt(() => readTokenizerConfig(files, path));
   const tokenizer = await findings.attempt(() => readTokenizer(files, path));
@@ -334,6 +343,7 @@ async function checkEncoderWeights(
       const why = weights ? 'the architecture is not known' : 'weights are missing or cannot be read';
       const message = `The tensors were not compared with the configuration, as ${why}.`;
       findings.note('W_NOT_CHECKED', 'incomplete', nameOf(path, SINGLE), message);
+      if (config && !opened?.files.length) noteSize(path, config, findings);
       return weights && { report: reportWeights(weights, '', []), projected: false };
     }
     const bert = await findings.attempt(() => loadBert(weights, config, NO_MEMORY));
@@ -344,6 +354,23 @@ async function checkEncoderWeights(
   } finally {
     await opened?.close();
   }
+}
+
+/** So that who looks for the file knows it when he sees it. */
+function noteSize(path: string, config: BertConfig, findings: Findings): void {
+  const parameters = parametersOf(config);
+  const megabytes = (bytes: number): string => `${Math.round((parameters * bytes) / 1e6).toLocaleString('en-US')} MB`;
+  const count = parameters.toLocaleString('en-US');
+  const message = `The configuration is of an encoder with ${count} parameters: ${megabytes(4)} in F32, ${megabytes(2)} in F16 or BF16.`;
+  findings.note('W_WEIGHTS_EXPECTED', 'incomplete', nameOf(path, SINGLE), message);
+}
+
+/** All that bert/weights.ts takes: three tables and a LayerNorm; per layer 4 + 2 linear layers with bias and 2 LayerNorms. */
+export function parametersOf(config: BertConfig): number {
+  const { hidden_size: D, intermediate_size: F, num_hidden_layers: L, projection_dim: P } = config;
+  const tables = (config.vocab_size + config.max_position_embeddings + config.type_vocab_size) * D + 2 * D;
+  const layer = 4 * (D * D + D) + (F * D + F) + (D * F + D) + 2 * 2 * D;
+  return tables + L * layer + (config.model_type === 'dpr' && P > 0 ? P * D + P : 0);
 }
 
 /**

@@ -200,7 +200,7 @@ export async function readTokenizerConfig(
 export async function readTokenizer(files: ModelFiles, path: string): Promise<TransformerFiles['tokenizer']> {
   const jsonName = join(path, 'tokenizer.json');
   if (await files.has(jsonName)) {
-    return { file: files.pathOf(jsonName), json: await readObject(files, jsonName, MAX_TOKENIZER_BYTES, 'exact') };
+    return { file: files.pathOf(jsonName), json: await readObject(files, jsonName, MAX_TOKENIZER_BYTES) };
   }
   if (await files.has(join(path, VOCAB_TXT))) return readVocabTxt(files, path);
   throw new GlassbertError('E_FILE_MISSING', 'the tokenizer is not there', {
@@ -219,15 +219,15 @@ export async function readVocabTxt(
   const file = files.pathOf(name);
   const vocab = decodeText(await files.read(name, MAX_VOCAB_BYTES), file);
   const added = join(path, 'added_tokens.json');
-  const addedTokens = (await files.has(added)) ? await readObject(files, added, MAX_CONFIG_BYTES, 'exact') : {};
+  const addedTokens = (await files.has(added)) ? await readObject(files, added) : {};
   return { file, vocab, addedTokens };
 }
 
-async function readObject(
+export async function readObject(
   files: ModelFiles,
   name: string,
-  maxBytes: number,
-  numbers: 'exact' | 'rounded',
+  maxBytes: number = MAX_CONFIG_BYTES,
+  numbers: 'exact' | 'rounded' = 'exact',
 ): Promise<JsonObject> {
   const file = files.pathOf(name);
   return asObject(parseJson(await files.read(name, maxBytes), file, { numbers }), file);
