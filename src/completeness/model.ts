@@ -25,6 +25,7 @@ import {
   readTransformerConfig,
   SAVED,
   type TransformerFiles,
+  VOCAB_TXT,
 } from '../io/model-directory.ts';
 import { INDEX, openWeights, SINGLE, type Weights } from '../io/weights.ts';
 import {
@@ -247,6 +248,9 @@ async function noteAbsent(files: ModelFiles, path: string, modules: boolean, fin
   const optional: [string, string][] = [
     [nameOf(path, 'tokenizer_config.json'), 'the longest input and the normalization come from the other files'],
   ];
+  if (await findings.attempt(() => files.has(nameOf(path, VOCAB_TXT)))) {
+    optional.push([nameOf(path, 'tokenizer.json'), `the tokenizer is made of ${VOCAB_TXT}`]);
+  }
   if (modules) {
     optional.push(
       [nameOf(path, 'sentence_bert_config.json'), 'the longest input comes from the other files'],

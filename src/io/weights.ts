@@ -183,6 +183,14 @@ async function noWeights(files: ModelFiles, path: string): Promise<GlassbertErro
       hint: 'Download the file again until it is complete.',
     });
   }
+  const shard = like(/-[0-9]+-of-[0-9]+\.safetensors$/);
+  if (shard !== undefined) {
+    return new GlassbertError('E_FILE_MISSING', 'the index of the shards is not there', {
+      file: files.pathOf(path === '' ? INDEX : `${path}/${INDEX}`),
+      found: shard,
+      hint: 'Copy the whole model directory.',
+    });
+  }
   const pickle = like(/\.(bin|pt|pth|ckpt|pkl)$/i);
   if (pickle !== undefined) {
     return new GlassbertError('E_PICKLE_REFUSED', 'the only weights are a Python pickle, and a pickle is a program', {
@@ -214,7 +222,7 @@ const LISTED = 5;
  */
 export class TensorPlan {
   readonly weights: Weights;
-  /** The tensors taken so far, by their names in the files. */
+  /** The tensors asked for so far that are there, by their names in the files. */
   readonly taken: Set<string> = new Set();
   private readonly prefix: string;
   private readonly kernels: Kernels;
@@ -240,6 +248,7 @@ export class TensorPlan {
   tensor(name: string, ...shape: number[]): Floats {
     const full = this.prefix + name;
     const info = this.weights.tensors.get(full);
+    if (info !== undefined) this.taken.add(full);
     if (info === undefined) {
       this.missing.push(`${full} ${formatShape(shape)}`);
     } else if (formatShape(info.shape) !== formatShape(shape)) {
@@ -248,7 +257,6 @@ export class TensorPlan {
       this.notFloats.push(`${full}: ${info.dtype}`);
     } else {
       const into = this.allocate(shape, full);
-      this.taken.add(full);
       this.reads.push({ name: full, into });
       return into;
     }
