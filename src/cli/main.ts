@@ -13,10 +13,12 @@ import { addDemo } from './demo.ts';
 import { addEmbed } from './embed.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
 import { addInspect } from './inspect.ts';
+import { addManifest } from './manifest.ts';
 import { outputError } from './output.ts';
 import { addSimilar } from './similar.ts';
 import { talk, visible } from './terminal.ts';
 import { addTokens } from './tokens.ts';
+import { addVerify } from './verify.ts';
 
 // Files under way are removed on exit, see output.ts.
 process.once('SIGINT', () => process.exit(EXIT.sigint));
@@ -66,7 +68,7 @@ Exit codes:
   1  a check failed            5    the input cannot be read
   2  wrong usage               130  interrupted`,
     );
-  for (const add of [addEmbed, addSimilar, addTokens, addInspect, addDemo]) add(program);
+  for (const add of [addEmbed, addSimilar, addTokens, addInspect, addManifest, addVerify, addDemo]) add(program);
   return program;
 }
 

@@ -11,6 +11,7 @@ import { lstat, readdir, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, sep } from 'node:path';
 import { GlassbertError } from '../errors.ts';
 import { quote } from './json.ts';
+import type { Verification } from './load-report.ts';
 import { fileError, RegularFile } from './regular-file.ts';
 
 /** A file that was opened, by its name in the directory, for the load report. */
@@ -24,6 +25,8 @@ export interface ModelFiles {
   readonly directory: string;
   /** Every file opened so far, in order. */
   readonly opened: readonly OpenedFile[];
+  /** What the directory was compared with before anything of it could be opened; absent where it was with nothing. */
+  readonly verification?: Verification;
   /** The path of a name, as it stands in errors. */
   pathOf(name: string): string;
   /** Whether there is something of this name; a link that leads nowhere is nothing. */
@@ -96,16 +99,7 @@ export async function openModelFiles(directory: string): Promise<ModelFiles> {
   async function read(name: string, maxBytes: number): Promise<Uint8Array> {
     const file = await open(name);
     try {
-      if (file.size > maxBytes) {
-        throw new GlassbertError('E_FILE_TOO_LARGE', 'the file is larger than any genuine one of its kind', {
-          file: pathOf(name),
-          expected: `at most ${maxBytes} bytes`,
-          found: `${file.size}`,
-        });
-      }
-      const bytes = new Uint8Array(file.size);
-      await file.read(bytes, 0);
-      return bytes;
+      return await file.readAll(maxBytes);
     } finally {
       await file.close();
     }
@@ -188,7 +182,7 @@ export async function resolveDirectory(directory: string): Promise<string> {
  * In the cache of huggingface_hub a model's files are links, `models--<id>/snapshots/<revision>/<file>` to
  * `../../blobs/<hash>`: the one place outside the directory that they may lead to.
  */
-function blobsOf(root: string): string | undefined {
+export function blobsOf(root: string): string | undefined {
   const snapshots = dirname(root);
   const model = dirname(snapshots);
   const isCache = basename(snapshots) === 'snapshots' && basename(model).startsWith('models--');

@@ -61,12 +61,14 @@ export function sortByBytes<Item>(items: readonly Item[], nameOf: (item: Item) =
 
 /** How the files of a directory are found by the names that `walk` gave them, whatever characters these are of. */
 export interface Locator {
+  /** The path of a name, as it stands in errors. */
+  pathOf(name: string): string;
   /**
    * The path of a file, links resolved.
    *
    * @throws E_PATH_UNSAFE when it does not lie in the directory; E_FILE_MISSING
    */
-  locate(name: string): Promise<string>;
+  locate(name: string): Promise<{ path: string; bytes: number }>;
   /** The name that a path has in the directory, whether or not there is a file; undefined for one that lies elsewhere. */
   nameOf(path: string): Promise<string | undefined>;
 }
@@ -74,7 +76,14 @@ export interface Locator {
 export async function locatorOf(directory: string): Promise<Locator> {
   const root = await resolveDirectory(directory);
   return {
-    locate: name => resolveInside(root, name, join(directory, name)),
+    pathOf: name => join(directory, name),
+    async locate(name) {
+      const path = await resolveInside(root, name, join(directory, name));
+      const { size: bytes } = await lstat(path).catch((cause: unknown) => {
+        throw fileError(cause, join(directory, name));
+      });
+      return { path, bytes };
+    },
     async nameOf(path) {
       // Of its directory only: where the entry itself leads to, should it be a link, is another name.
       const parent = await realpath(dirname(path)).catch(() => undefined);
