@@ -57,6 +57,11 @@ export interface Capability {
   readonly works: boolean;
 }
 
+export interface CheckOptions {
+  /** Told often while files are hashed: bytes so far, of all. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
 const BY_WEIGHT: readonly Kind[] = ['unsafe', 'signature', 'integrity', 'incomplete'];
 
 /**
@@ -68,7 +73,7 @@ const BY_WEIGHT: readonly Kind[] = ['unsafe', 'signature', 'integrity', 'incompl
  * const { verdict, findings } = await checkDirectory('models/glassbert-mini');
  * verdict;  // 'complete'
  */
-export async function checkDirectory(directory: string): Promise<CompletenessReport> {
+export async function checkDirectory(directory: string, options: CheckOptions = {}): Promise<CompletenessReport> {
   if (typeof directory !== 'string') {
     throw new GlassbertError('E_ARGUMENT', 'the model directory is given as a path', {
       expected: 'a string',
@@ -83,7 +88,7 @@ export async function checkDirectory(directory: string): Promise<CompletenessRep
   const before = findings.counts.error;
   const model = await checkModel(files, findings);
   const loads = findings.counts.error === before;
-  const read = [...new Map(files.opened.map(file => [file.name, file])).values()];
+  const read: OpenedFile[] = [...new Map(files.opened.map(file => [file.name, file])).values()];
 
   const { transformer, tokenizer } = model;
   if (transformer && tokenizer) {
@@ -94,7 +99,7 @@ export async function checkDirectory(directory: string): Promise<CompletenessRep
   warnOfLeftovers(tree, findings);
   checkNames(tree.entries, findings);
   await checkKinds(tree, directory, findings);
-  const evidence = await gatherEvidence(directory, tree, read, findings);
+  const evidence = await gatherEvidence(files, tree, read, findings, options.onProgress);
 
   const { error: errors, warning: warnings, note: notes } = findings.counts;
   const kinds = new Set(findings.all.filter(({ severity }) => severity === 'error').map(({ kind }) => kind));

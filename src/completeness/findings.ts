@@ -19,7 +19,7 @@ export type Kind = 'incomplete' | 'integrity' | 'signature' | 'unsafe';
 export interface Finding {
   readonly severity: Severity;
   readonly kind: Kind;
-  /** E_…, a key of ERROR_CODES, for an error; W_… otherwise. */
+  /** For an error a key of ERROR_CODES; otherwise one of CHECK_CODES, or of a warning of loading. */
   readonly code: string;
   /** The name in the directory; '.' for the directory itself. */
   readonly file: string;
@@ -27,6 +27,30 @@ export interface Finding {
   /** What to do about it; null where the message says it all. */
   readonly hint: string | null;
 }
+
+/** The stable codes of warnings and notes, each with its cause. */
+export const CHECK_CODES = {
+  W_CODE_IGNORED: 'config.json names code that comes with the model.',
+  W_FILE_ABSENT: 'A file that a model can do without is not there, and something else decides.',
+  W_FILE_EMPTY: 'A file that loading does not read is empty.',
+  W_LEFTOVER: 'A download that did not end left a file behind.',
+  W_LINKS: 'Entries of the directory are links, which a copy may not follow.',
+  W_LINK_BROKEN: 'A link leads nowhere.',
+  W_LISTED_BY_HUB: 'A missing file was published with the model; its size and digest are known.',
+  W_MODULE_NUMBER: 'The numbers or names of the modules in modules.json do not count them.',
+  W_NAME_COLLISION: 'Two names are one on systems that compare without case or Unicode form.',
+  W_NAME_FORM: 'A name is not in the composed form of Unicode.',
+  W_NAME_NOT_PORTABLE: 'A name is not possible, or another, on Windows.',
+  W_NOT_CHECKED: 'A step of the check had nothing to work on, or reached its bound.',
+  W_PLACEHOLDER: 'A pointer or a web page stands in the place of a file that loading does not read.',
+  W_SPECIAL_TOKENS: 'Two files name different special tokens.',
+  W_TOTAL_SIZE: 'The index of the shards counts their bytes wrong.',
+  W_VOCABULARY_PADDED: 'The embedding table has more rows than the tokenizer has ids.',
+  W_WEIGHTS_EXPECTED: 'How large missing weights are.',
+  W_WEIGHTS_TWICE: 'There are both model.safetensors and an index of shards, which is ignored.',
+} as const;
+
+type CheckCode = keyof typeof CHECK_CODES;
 
 /** How many findings of one code are listed. */
 const LISTED = 20;
@@ -67,16 +91,17 @@ export class Findings {
     this.all.push({ ...finding, file: printable(file), message: printable(message) });
   }
 
-  warn(code: string, kind: Kind, file: string, message: string, hint: string | null = null): void {
+  warn(code: CheckCode, kind: Kind, file: string, message: string, hint: string | null = null): void {
     this.add({ severity: 'warning', kind, code, file, message, hint });
   }
 
-  note(code: string, kind: Kind, file: string, message: string, hint: string | null = null): void {
+  note(code: CheckCode, kind: Kind, file: string, message: string, hint: string | null = null): void {
     this.add({ severity: 'note', kind, code, file, message, hint });
   }
 
   /** A warning of the loader, which names no file. */
-  readonly warnAsLoading = ({ code, message }: Warning): void => this.warn(code, 'incomplete', '.', message);
+  readonly warnAsLoading = ({ code, message }: Warning): void =>
+    this.add({ severity: 'warning', kind: 'incomplete', code, file: '.', message, hint: null });
 
   /** Writes an error of the loader down. A bug stays one. */
   readonly refuse: Refuse = error => {
@@ -124,9 +149,9 @@ export class Findings {
     for (const name of names) this.lookalikes.set(fold(name), name);
   }
 
-  /** Whether there is an error about this file. */
-  has(file: string): boolean {
-    return this.all.some(finding => finding.severity === 'error' && finding.file === printable(file));
+  /** Whether there is an error about this file, or another finding. */
+  has(file: string, severity: Severity = 'error'): boolean {
+    return this.all.some(finding => finding.severity === severity && finding.file === printable(file));
   }
 
   /** Findings that were counted and not listed, by code. */
@@ -144,7 +169,7 @@ export function fold(name: string): string {
 }
 
 function kindOf({ code, hint }: GlassbertError): Kind {
-  if (code === 'E_DIGEST') return 'integrity';
+  if (code === 'E_DIGEST' || code === 'E_UNCOVERED') return 'integrity';
   if (SIGNATURE.includes(code)) return 'signature';
   // A file that ends too early is the ordinary fate of a copy, no attack.
   if (code === 'E_SAFETENSORS' && hint?.startsWith('The file is cut short')) return 'incomplete';

@@ -285,7 +285,7 @@ async function checkSettings(
     });
   };
   const settings = await findings.attempt(() => decide(described));
-  const decided = config !== undefined && (bare || modules.length > 0);
+  const decided = config !== undefined && (isBare || modules.length > 0);
   if (settings !== undefined) return decided ? settings : undefined;
 
   const none = fields({}, described.files.directory);
@@ -363,7 +363,7 @@ async function checkEncoderWeights(
 /** So that who looks for the file knows it when he sees it. */
 function noteSize(path: string, config: BertConfig, findings: Findings): void {
   const parameters = parametersOf(config);
-  const megabytes = (bytes: number): string => `${Math.round((parameters * bytes) / 1e6).toLocaleString('en-US')} MB`;
+  const megabytes = (bytes: number): string => `${((parameters * bytes) / 1e6).toFixed(1)} MB`;
   const count = parameters.toLocaleString('en-US');
   const message = `The configuration is of an encoder with ${count} parameters: ${megabytes(4)} in F32, ${megabytes(2)} in F16 or BF16.`;
   findings.note('W_WEIGHTS_EXPECTED', 'incomplete', nameOf(path, SINGLE), message);

@@ -23,7 +23,7 @@ const MAX_PEEKS = 2000;
 const PAGE_SUFFIX = /\.(json|txt|safetensors)$/;
 
 /** Names under which browsers, wget, aria2 and huggingface_hub keep a file that is not complete yet. */
-const LEFTOVER = /\.(incomplete|part|partial|crdownload|download|aria2|tmp)$/i;
+export const LEFTOVER = /\.(incomplete|part|partial|crdownload|download|aria2|tmp)$/i;
 
 /** Finds them all; each becomes the explanation of what the loader will say about the file. */
 export async function explainPlaceholders(tree: Tree, findings: Findings): Promise<void> {

@@ -1,5 +1,6 @@
 /** What the files are for that glassbert does not read: most directories hold the model in several forms at once. */
 import type { Entry } from '../io/walk.ts';
+import { LEFTOVER } from './placeholders.ts';
 
 export interface UnusedFiles {
   readonly purpose: string;
@@ -17,6 +18,7 @@ const UNKNOWN = 'not known to glassbert';
 /** In this order: the first that fits. */
 const PURPOSES: readonly [RegExp, string][] = [
   [/^(.*\/)?\.(git|cache)\/|^\.git(attributes|ignore)$/, 'kept by git or the download tool'],
+  [LEFTOVER, 'left behind by a download'],
   [/^(SHA256SUMS|.*\.sig)$/, 'checksums and signatures'],
   [/(^|\/)(README|LICENSE|LICENCE|NOTICE|COPYING)[^/]*$|\.(md|png|jpe?g|gif|svg|pdf)$/i, 'documentation'],
   [/(^|\/)(onnx|openvino|coreml|gguf)\//i, 'the model for other programs'],

@@ -6,14 +6,14 @@ import type { Findings } from './findings.ts';
 
 export interface Tree {
   readonly entries: readonly Entry[];
-  /** The files, by name, and links to files. */
+  /** The files, by name. */
   readonly sizes: ReadonlyMap<string, number>;
   /**
-   * The path of an entry, links resolved.
+   * The path and size of a file, links resolved.
    *
    * @throws E_PATH_UNSAFE when it lies elsewhere; E_FILE_MISSING
    */
-  locate(name: string): Promise<string>;
+  locate(name: string): Promise<{ readonly path: string; readonly bytes: number }>;
   /**
    * The first bytes of a file, or all where it has fewer.
    *
@@ -26,13 +26,13 @@ export interface Tree {
 export async function plant(directory: string, findings: Findings): Promise<Tree> {
   const entries = (await findings.attempt(() => walk(directory))) ?? [];
   const locator = await locatorOf(directory);
-  const locate = (name: string): Promise<string> => locator.locate(name);
+  const { locate } = locator;
   return {
     entries,
     sizes: new Map(entries.filter(({ kind }) => kind === 'file').map(({ name, bytes }) => [name, bytes])),
     locate,
     async peek(name, bytes) {
-      const file = await RegularFile.open(await locate(name), { name: join(directory, name), follow: false });
+      const file = await RegularFile.open((await locate(name)).path, { name: join(directory, name), follow: false });
       try {
         const start = new Uint8Array(Math.min(bytes, file.size));
         await file.read(start, 0);
