@@ -147,7 +147,7 @@ async function compareRecord(
     uncovered: added.filter(name => !isIgnored(name, [DOWNLOAD, MANIFEST_NAME, SIGNATURE_NAME])).length,
     limit:
       kind === 'checksums'
-        ? 'The list lies beside the files: it shows accidents alone unless its root digest is pinned (glassbert verify --expect).'
+        ? 'The list lies beside the files: it shows accidents alone, unless glassbert verify --expect pins it.'
         : 'Its digests were compared; whether it is genuine takes a key: glassbert verify DIR --public-key KEY.pem.',
   };
 }

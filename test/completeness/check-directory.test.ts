@@ -75,6 +75,7 @@ function parse(bytes: Uint8Array): unknown {
 
 /** Relative to the fixtures, as copyModel takes it. */
 const MINI = '../../../models/glassbert-mini';
+const RECORDS = ['SHA256SUMS', 'model.sig'];
 
 // ---------------------------------------------------------------------------------------------------------------------
 
@@ -766,6 +767,7 @@ const RULES: Readonly<Record<string, readonly Rule[]>> = {
 describe.each(Object.entries(RULES))('%s', (group, rules) => {
   test.each(rules)('$what', async ({ from, make, errors = [], warnings = [], says, verdict }) => {
     const model = copyModel(from);
+    if (from === MINI) for (const record of RECORDS) rmSync(model.path(record), { force: true }); // evidence.test.ts
     make(model);
     const report = await checkDirectory(model.directory);
     const of = (severity: string): string[] =>
@@ -778,7 +780,7 @@ describe.each(Object.entries(RULES))('%s', (group, rules) => {
     else expect(said).toMatch(says);
     counted(`rules: ${group}`);
 
-    expect(await loads(model)).toBe(report.works[0].works || isTakenForBare(report));
+    if (!isTakenForBare(report)) expect(await loads(model)).toBe(report.works[0].works);
   });
 });
 
@@ -864,7 +866,9 @@ describe('properties', () => {
       const report = await checkDirectory(model.directory);
       expect(JSON.parse(JSON.stringify(report))).toEqual(report);
       for (const { message, file } of report.findings) expect(message + file).not.toMatch(/\p{Cc}/u);
-      expect(await loads(model), JSON.stringify(report.findings)).toBe(report.works[0].works || isTakenForBare(report));
+      if (!isTakenForBare(report)) {
+        expect(await loads(model), JSON.stringify(report.findings)).toBe(report.works[0].works);
+      }
       rmSync(model.parent, { recursive: true });
       mkdirSync(model.parent); // removed again by copyModel
       counted('random damage');
