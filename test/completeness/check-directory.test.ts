@@ -23,7 +23,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import { type CompletenessReport, checkDirectory } from '../../src/completeness/check-directory.ts';
-import { parametersOf } from '../../src/completeness/model.ts';
+import { parametersOf } from '../../src/completeness/weights.ts';
 import { DEFAULT_MODEL, SentenceEncoder } from '../../src/index.ts';
 import { copyModel, FIXTURES } from '../support/model-copy.ts';
 import { random } from '../support/random.ts';
@@ -261,6 +261,12 @@ const RULES: Readonly<Record<string, readonly Rule[]>> = {
         }),
       warnings: ['W_MODULE_NUMBER modules.json'],
       says: '"[2].idx" is 5, expected 2',
+    },
+    {
+      what: 'a number that is an object without a prototype',
+      make: model => model.edit('modules.json', json => void Object.assign(json[1], { idx: {} })),
+      warnings: ['W_MODULE_NUMBER modules.json'],
+      says: '"[1].idx" is {}, expected 1',
     },
     {
       what: 'two modules of one name, of which Python would keep one',
