@@ -114,7 +114,7 @@ async function readModules(files: ModelFiles): Promise<ModuleEntry[]> {
         found: `${kind} in place ${i}`,
       });
     }
-    const path = module.string('path').replace(/\/$/, '');
+    const path = module.string('path').replace(/(?<=.)\/$/s, ''); // "/" itself is no name in the directory
     // Normalize and Dropout need no configuration, and git does not keep the empty directory of Normalize.
     if (i > 0 && path === '') {
       throw new GlassbertError('E_MODULE', `the module ${kind} has no directory of its own`, { file });
