@@ -6,10 +6,18 @@
  */
 export type { Observe } from './bert/bert.ts';
 export { ERROR_CODES, type ErrorCode, GlassbertError } from './errors.ts';
-export { formatSource, type LoadReport, type Setting, type Source, type Warning } from './io/load-report.ts';
+export {
+  formatSource,
+  type LoadReport,
+  type Setting,
+  type Source,
+  type Verification,
+  type Warning,
+} from './io/load-report.ts';
 export type { LoadOptions } from './load-model.ts';
 export { POOLING_MODES, type PoolingMode } from './pooling/pooling.ts';
 export { type SimilarityName, similarity } from './pooling/similarity.ts';
 export { DEFAULT_MODEL, type EncodeOptions, type Input, SentenceEncoder } from './sentence-encoder.ts';
 export { type Floats, rowOf, type Tensor, view } from './tensor/tensor.ts';
 export type { Encoding } from './text/tokenizer.ts';
+export type { VerifyOptions } from './trust/verify.ts';

@@ -7,6 +7,7 @@ import { availableParallelism } from 'node:os';
 import { type BertConfig, parseBertConfig } from './bert/config.ts';
 import { isKnownUnused, type LoadedBert, loadBert } from './bert/weights.ts';
 import { GlassbertError, printable } from './errors.ts';
+import type { ModelFiles } from './io/files.ts';
 import { quote } from './io/json.ts';
 import type { LoadReport, ModuleReport, Warning, WeightsReport } from './io/load-report.ts';
 import { describeDirectory, type ModelDirectory, type ModuleEntry } from './io/model-directory.ts';
@@ -27,8 +28,14 @@ import { sizeOf } from './tensor/tensor.ts';
 import { tokenizerOf } from './text/load-tokenizer.ts';
 import type { Tokenizer } from './text/tokenizer.ts';
 import { Threads } from './threads.ts';
+import type { VerifyOptions } from './trust/verify.ts';
 
 export interface LoadOptions extends SettingOptions {
+  /**
+   * What the directory must be, or nothing of it is used: as a signature or a list of checksums says, completely. It is
+   * compared before a byte of configuration is parsed, and the bytes that were hashed are the bytes that are used.
+   */
+  readonly verify?: VerifyOptions;
   /**
    * Who computes: `reference`, plain TypeScript over Float32Array with f64 accumulation; `oracle`, the same code over
    * Float64Array; `simd`, f32 in WebAssembly; `int8`, the same with the weights of linear layers in 8 bits and their inputs in
@@ -70,10 +77,10 @@ const KERNELS: ReadonlyMap<string, () => Kernels> = new Map([
 ]);
 
 /** The names as they are here: a misspelt option would otherwise be one that does nothing. */
-const OPTIONS = ['kernels', 'wide', 'threads', 'pooling', 'maxSeqLength', 'onWarning'];
+const OPTIONS = ['verify', 'kernels', 'wide', 'threads', 'pooling', 'maxSeqLength', 'onWarning'];
 
-/** @throws GlassbertError, whatever is wrong with the directory or the options */
-export async function loadModel(directory: string, options: LoadOptions): Promise<LoadedModel> {
+/** @throws E_ARGUMENT */
+export function checkLoadOptions(directory: string, options: LoadOptions): void {
   if (typeof options !== 'object' || options === null) {
     throw new GlassbertError('E_ARGUMENT', 'the options of load are an object', { found: String(options) });
   }
@@ -84,20 +91,26 @@ export async function loadModel(directory: string, options: LoadOptions): Promis
     });
   }
   const unknown = Object.keys(options).find(name => !OPTIONS.includes(name));
-  if (unknown !== undefined) {
-    throw new GlassbertError('E_ARGUMENT', 'there is no such option', {
-      expected: OPTIONS.join(', '),
-      found: quote(unknown),
-    });
-  }
-  const warnings: Warning[] = [];
+  if (unknown === undefined) return;
+  throw new GlassbertError('E_ARGUMENT', 'there is no such option', {
+    expected: OPTIONS.join(', '),
+    found: quote(unknown),
+  });
+}
+
+/**
+ * @param files - of the model directory, verified or not
+ * @throws GlassbertError, whatever is wrong with the directory or the options
+ */
+export async function loadModel(files: ModelFiles, options: LoadOptions): Promise<LoadedModel> {
+  const warnings: Warning[] = [...(files.verification?.warnings ?? [])];
   const warn = (warning: Warning): void => {
     warnings.push(warning);
   };
   const kernels = chooseKernels(options, warn);
   const threads = chooseThreads(options.threads, kernels);
 
-  const described = await describeDirectory(directory);
+  const described = await describeDirectory(files);
   if (described.unread.length > 0) {
     warn({
       code: 'W_FILE_IGNORED',
@@ -122,7 +135,8 @@ export async function loadModel(directory: string, options: LoadOptions): Promis
     modules: modules.map(({ module }) => module),
     threads: threads > 1 ? new Threads(encoder, (kernels as SimdKernels).share(threads)) : null,
     report: {
-      directory,
+      directory: files.directory,
+      verification: files.verification ?? null,
       layout: described.modules.length > 0 ? 'Sentence Transformers' : 'Hugging Face, without modules.json',
       architecture: architectureOf(config),
       kernels: kernels.name,
@@ -137,7 +151,7 @@ export async function loadModel(directory: string, options: LoadOptions): Promis
       weights: [bert.report, ...modules.flatMap(({ report }) => report ?? [])],
       dimension: modules.at(-1)?.module.outFeatures ?? settings.pooling.value.length * config.hidden_size,
       savedBy: savedBy(described),
-      files: described.files.opened,
+      files: files.opened,
       warnings,
     },
   };

@@ -9,15 +9,17 @@
 import { fileURLToPath } from 'node:url';
 import type { Observe, PackedIds } from './bert/bert.ts';
 import { GlassbertError } from './errors.ts';
+import { openModelFiles } from './io/files.ts';
 import { quote } from './io/json.ts';
 import type { LoadReport } from './io/load-report.ts';
-import { type LoadedModel, type LoadOptions, loadModel } from './load-model.ts';
+import { checkLoadOptions, type LoadedModel, type LoadOptions, loadModel } from './load-model.ts';
 import { pooledVectors } from './pooled.ts';
 import { normalize } from './pooling/modules.ts';
 import { similarity } from './pooling/similarity.ts';
 import type { SimdKernels } from './tensor/simd/kernels.ts';
 import { type Floats, type Tensor, zerosLike } from './tensor/tensor.ts';
 import type { Encoding } from './text/tokenizer.ts';
+import { openVerifiedFiles } from './trust/verified-files.ts';
 
 /** A text, or a pair of texts that the model sees as one input. */
 export type Input = string | readonly [string, string];
@@ -77,7 +79,10 @@ export class SentenceEncoder {
    * encoder.similarity(vectors, vectors);  // { data: Float32Array [1, 0.66, 0.66, 1], shape: [2, 2] }
    */
   static async load(directory: string = DEFAULT_MODEL, options: LoadOptions = {}): Promise<SentenceEncoder> {
-    return new SentenceEncoder(await loadModel(directory, options));
+    checkLoadOptions(directory, options);
+    const { verify } = options;
+    const files = await (verify === undefined ? openModelFiles(directory) : openVerifiedFiles(directory, verify));
+    return new SentenceEncoder(await loadModel(files, options));
   }
 
   /**

@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { forward } from '../src/bert/bert.ts';
+import { openModelFiles } from '../src/io/files.ts';
 import { loadModel } from '../src/load-model.ts';
 import { normalize } from '../src/pooling/modules.ts';
 import { pool } from '../src/pooling/pooling.ts';
@@ -257,7 +258,9 @@ describe.each(ENGINES)('relaxed $target.relaxed, panels of $target.columns', e =
 test('glassbert-mini: every text stays within 0.9995 of f32, the mean within 0.9998', async () => {
   const reference = JSON.parse(readFileSync(REFERENCE, 'utf8'));
   const texts: string[] = reference.items.flatMap(({ text }: { text?: string }) => text ?? []);
-  const { tokenizer, encoder, settings } = await loadModel(DEFAULT_MODEL, { kernels: 'reference' });
+  const { tokenizer, encoder, settings } = await loadModel(await openModelFiles(DEFAULT_MODEL), {
+    kernels: 'reference',
+  });
   const { config, weights } = encoder;
 
   const e = engine(TARGETS[0]);

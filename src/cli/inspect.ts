@@ -2,9 +2,15 @@
 import { styleText } from 'node:util';
 import type { Command } from 'commander';
 import { GlassbertError } from '../errors.ts';
-import { formatSource, type LoadReport, type Setting, type WeightsReport } from '../io/load-report.ts';
+import {
+  formatSource,
+  type LoadReport,
+  type Setting,
+  type Verification,
+  type WeightsReport,
+} from '../io/load-report.ts';
 import { type LoadFlags, loadEncoder, withLoading } from './options.ts';
-import { json, print, table, visible } from './terminal.ts';
+import { count, dim, json, print, section, visible } from './terminal.ts';
 
 type InspectFlags = LoadFlags & { readonly json?: boolean };
 
@@ -75,6 +81,7 @@ function formatReport(report: LoadReport): string {
       report.files.map(({ name, bytes }) => [visible(name), `${count(bytes)} bytes`]),
       ['left', 'right'],
     ),
+    section('Verification', verificationRows(report.verification)),
     section(
       'Warnings',
       report.warnings.map(({ code, message }) => [styleText('yellow', code), visible(message)]),
@@ -100,6 +107,18 @@ function settingRows(name: string, { value, from, overruled }: Setting): string[
   ];
 }
 
+function verificationRows(verification: Verification | null): string[][] {
+  if (verification === null) return [['none', 'the files were taken as they are: nothing vouches for them']];
+  const { by, source, rootDigest, files, bytes, ignored, signer, limits } = verification;
+  return [
+    ['by', `${by}, ${visible(source)}`],
+    ...(signer === null ? [] : [['signer', visible(signer)]]),
+    ['root digest', rootDigest],
+    ['files', `${count(files)} covered, ${count(bytes)} bytes; ${count(ignored.length)} not covered and not loaded`],
+    ...limits.map(limit => ['note', limit]),
+  ];
+}
+
 function weightsRows({ files, prefix, tensors, parameters, dtypes, unused }: WeightsReport): string[][] {
   const types = Object.entries(dtypes).map(([dtype, number]) => `${number} ${visible(dtype)}`);
   return [
@@ -109,22 +128,4 @@ function weightsRows({ files, prefix, tensors, parameters, dtypes, unused }: Wei
     ...(prefix === '' ? [] : [['prefix', visible(prefix)]]),
     ...unused.map(name => ['unused', visible(name)]),
   ];
-}
-
-function section(
-  heading: string,
-  rows: readonly (readonly string[])[],
-  align: readonly ('left' | 'right')[] = ['left', 'left', 'left', 'left'],
-): string {
-  if (rows.length === 0) return '';
-  return `${styleText('bold', heading)}\n${table(rows, align).replace(/^/gm, '  ').trimEnd()}\n`;
-}
-
-function dim(text: string): string {
-  return styleText('dim', text);
-}
-
-/** 3,402,240. */
-function count(number: number): string {
-  return number.toLocaleString('en-US');
 }

@@ -2,30 +2,23 @@
 /**
  * The command line: one file per command, all of them on the public API.
  *
- * Data goes to stdout, talk to stderr. Whatever goes wrong ends in one line with a code, a hint, and one of these exit
- * codes; a stack trace is for bugs, and shown to who asks for it with GLASSBERT_DEBUG=1.
+ * Data goes to stdout, talk to stderr. Whatever goes wrong ends in one line with a code, a hint, and an exit code
+ * of exit-codes.ts; a stack trace is for bugs, and shown to who asks for it with GLASSBERT_DEBUG=1.
  */
 import { readFileSync } from 'node:fs';
 import { styleText } from 'node:util';
 import { Command, CommanderError } from 'commander';
-import { type ErrorCode, GlassbertError } from '../errors.ts';
+import { GlassbertError } from '../errors.ts';
 import { addDemo } from './demo.ts';
 import { addEmbed } from './embed.ts';
+import { EXIT, exitCodeOf } from './exit-codes.ts';
 import { addInspect } from './inspect.ts';
+import { addManifest } from './manifest.ts';
 import { outputError } from './output.ts';
 import { addSimilar } from './similar.ts';
 import { talk, visible } from './terminal.ts';
 import { addTokens } from './tokens.ts';
-
-const EXIT = { ok: 0, checkFailed: 1, usage: 2, model: 3, input: 5, internal: 70, sigint: 130, sigterm: 143 } as const;
-
-/** The codes that are not about the model. */
-const EXIT_OF_CODE: Partial<Record<ErrorCode, number>> = {
-  E_ARGUMENT: EXIT.usage,
-  E_OUTPUT: EXIT.usage,
-  E_PROMPT_UNKNOWN: EXIT.usage,
-  E_INPUT: EXIT.input,
-};
+import { addVerify } from './verify.ts';
 
 // Files under way are removed on exit, see output.ts.
 process.once('SIGINT', () => process.exit(EXIT.sigint));
@@ -75,23 +68,23 @@ Exit codes:
   1  a check failed            5    the input cannot be read
   2  wrong usage               130  interrupted`,
     );
-  for (const add of [addEmbed, addSimilar, addTokens, addInspect, addDemo]) add(program);
+  for (const add of [addEmbed, addSimilar, addTokens, addInspect, addManifest, addVerify, addDemo]) add(program);
   return program;
 }
 
 /** Says what went wrong. @returns the exit code */
 function fail(error: unknown): number {
-  // Commander has written its message, or the help that was asked for.
-  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  const exitCode = exitCodeOf(error, process.argv[2]);
+  if (error instanceof CommanderError) return exitCode; // it has written its message, or the help that was asked for
   if (error instanceof GlassbertError) {
     talk(`${red(`error ${error.code}`)}: ${visible(error.message)}`);
     if (error.hint !== undefined) talk(`  hint: ${visible(error.hint)}`);
-    return EXIT_OF_CODE[error.code] ?? EXIT.model;
+    return exitCode;
   }
   talk(`${red('internal error')}: ${visible(error instanceof Error ? error.message : String(error))}`);
   if (process.env.GLASSBERT_DEBUG === '1' && error instanceof Error) talk(`${error.stack}`);
   else talk('  hint: This is a bug in glassbert. Please report it with the output of GLASSBERT_DEBUG=1.');
-  return EXIT.internal;
+  return exitCode;
 }
 
 /** "error: ..." of commander, which repeats arguments as they came. */

@@ -29,7 +29,8 @@ export function encodeOptions(flags: EncodeOptions): EncodeOptions {
 
 type Defined<Options> = { [Key in keyof Options]?: Exclude<Options[Key], undefined> };
 
-function defined<Options extends object>(options: Options): Defined<Options> {
+/** Without the options that were not given. */
+export function defined<Options extends object>(options: Options): Defined<Options> {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Defined<Options>;
 }
 
@@ -52,6 +53,11 @@ export function withPrompts(command: Command): Command {
   return command
     .addOption(new Option('--prompt-name <name>', 'put this prompt of the model before each text').conflicts('prompt'))
     .option('--prompt <text>', "put this text before each text; '' for none");
+}
+
+/** For an option that may be given several times. */
+export function collect(value: string, earlier: readonly string[] = []): readonly string[] {
+  return [...earlier, value];
 }
 
 export function parseCount(value: string): number {

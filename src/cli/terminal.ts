@@ -33,12 +33,16 @@ export class Progress {
   }
 
   update(texts: number): void {
+    this.show(seconds => `${texts} texts, ${Math.round(texts / seconds)} texts/s`);
+  }
+
+  /** @param line - given the seconds since the beginning; asked for ten times a second at most */
+  show(line: (seconds: number) => string): void {
     const now = performance.now();
     if (!this.#shown || now - this.#last < 100) return;
     this.#last = now;
-    const perSecond = Math.round((1000 * texts) / (now - this.#start));
     this.clear();
-    process.stderr.write(`${texts} texts, ${perSecond} texts/s`);
+    process.stderr.write(line((now - this.#start) / 1000));
   }
 
   clear(): void {
@@ -87,6 +91,25 @@ export function table(rows: readonly (readonly string[])[], align: readonly ('le
     }),
   );
   return lines.map(cells => `${cells.join('  ').trimEnd()}\n`).join('');
+}
+
+/** Rows under a heading; nothing where there are none. */
+export function section(
+  heading: string,
+  rows: readonly (readonly string[])[],
+  align: readonly ('left' | 'right')[] = ['left', 'left', 'left', 'left'],
+): string {
+  if (rows.length === 0) return '';
+  return `${styleText('bold', heading)}\n${table(rows, align).replace(/^/gm, '  ').trimEnd()}\n`;
+}
+
+export function dim(text: string): string {
+  return styleText('dim', text);
+}
+
+/** 3,402,240. */
+export function count(number: number): string {
+  return number.toLocaleString('en-US');
 }
 
 /** The beginning of a text that fits into `width` columns. */

@@ -11,6 +11,7 @@ import { lstat, readdir, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, sep } from 'node:path';
 import { GlassbertError } from '../errors.ts';
 import { quote } from './json.ts';
+import type { Verification } from './load-report.ts';
 import { fileError, RegularFile } from './regular-file.ts';
 
 /** A file that was opened, by its name in the directory, for the load report. */
@@ -24,6 +25,8 @@ export interface ModelFiles {
   readonly directory: string;
   /** Every file opened so far, in order. */
   readonly opened: readonly OpenedFile[];
+  /** What the directory was compared with before anything of it could be opened; absent where it was with nothing. */
+  readonly verification?: Verification;
   /** The path of a name, as it stands in errors. */
   pathOf(name: string): string;
   /** Whether there is something of this name; a link that leads nowhere is nothing. */
@@ -78,31 +81,13 @@ export function checkName(name: string, file?: string): void {
  */
 export async function openModelFiles(directory: string): Promise<ModelFiles> {
   const root = await resolveDirectory(directory);
-  const blobs = blobsOf(root);
   const opened: OpenedFile[] = [];
 
   const pathOf = (name: string): string => join(directory, name);
 
-  /** Where a name really is, links resolved, or an error if that is elsewhere. */
   async function resolve(name: string): Promise<string> {
     checkName(name, directory);
-    const path = join(root, name);
-    const real = await realpath(path).catch(async (cause: unknown) => {
-      const link = await lstat(path).catch(() => undefined);
-      const error = fileError(cause, pathOf(name));
-      if (error.code !== 'E_FILE_MISSING' || link === undefined) throw error;
-      throw new GlassbertError('E_FILE_MISSING', 'this is a link to a file that is not there', {
-        file: pathOf(name),
-        hint: 'The download was not finished, or links were copied without what they lead to (cp -L copies the files).',
-        cause,
-      });
-    });
-    if (real.startsWith(root.endsWith(sep) ? root : root + sep) || dirname(real) === blobs) return real;
-    throw new GlassbertError('E_PATH_UNSAFE', 'a link leads out of the model directory', {
-      file: pathOf(name),
-      found: quote(real),
-      hint: 'Put the file itself in its place.',
-    });
+    return resolveInside(root, name, pathOf(name));
   }
 
   async function open(name: string): Promise<RegularFile> {
@@ -114,16 +99,7 @@ export async function openModelFiles(directory: string): Promise<ModelFiles> {
   async function read(name: string, maxBytes: number): Promise<Uint8Array> {
     const file = await open(name);
     try {
-      if (file.size > maxBytes) {
-        throw new GlassbertError('E_FILE_TOO_LARGE', 'the file is larger than any genuine one of its kind', {
-          file: pathOf(name),
-          expected: `at most ${maxBytes} bytes`,
-          found: `${file.size}`,
-        });
-      }
-      const bytes = new Uint8Array(file.size);
-      await file.read(bytes, 0);
-      return bytes;
+      return await file.readAll(maxBytes);
     } finally {
       await file.close();
     }
@@ -151,7 +127,39 @@ export async function openModelFiles(directory: string): Promise<ModelFiles> {
   return { directory, opened, pathOf, has, read, open, list };
 }
 
-async function resolveDirectory(directory: string): Promise<string> {
+/**
+ * Where a name really is, links resolved, or an error if that is elsewhere.
+ *
+ * @param root - as resolveDirectory gives it
+ * @param shown - stands in errors instead of the path
+ * @throws E_PATH_UNSAFE, E_FILE_MISSING, E_FILE_READ
+ */
+export async function resolveInside(root: string, name: string, shown: string): Promise<string> {
+  const path = join(root, name);
+  const real = await realpath(path).catch(async (cause: unknown) => {
+    const link = await lstat(path).catch(() => undefined);
+    const error = fileError(cause, shown);
+    if (error.code !== 'E_FILE_MISSING' || link === undefined) throw error;
+    throw new GlassbertError('E_FILE_MISSING', 'this is a link to a file that is not there', {
+      file: shown,
+      hint: 'The download was not finished, or links were copied without what they lead to (cp -L copies the files).',
+      cause,
+    });
+  });
+  if (real.startsWith(root.endsWith(sep) ? root : root + sep) || dirname(real) === blobsOf(root)) return real;
+  throw new GlassbertError('E_PATH_UNSAFE', 'a link leads out of the model directory', {
+    file: shown,
+    found: quote(real),
+    hint: 'Put the file itself in its place.',
+  });
+}
+
+/**
+ * The path of a directory, links resolved.
+ *
+ * @throws E_DIRECTORY_MISSING, E_NOT_A_DIRECTORY
+ */
+export async function resolveDirectory(directory: string): Promise<string> {
   try {
     const root = await realpath(directory);
     if ((await stat(root)).isDirectory()) return root;
@@ -174,7 +182,7 @@ async function resolveDirectory(directory: string): Promise<string> {
  * In the cache of huggingface_hub a model's files are links, `models--<id>/snapshots/<revision>/<file>` to
  * `../../blobs/<hash>`: the one place outside the directory that they may lead to.
  */
-function blobsOf(root: string): string | undefined {
+export function blobsOf(root: string): string | undefined {
   const snapshots = dirname(root);
   const model = dirname(snapshots);
   const isCache = basename(snapshots) === 'snapshots' && basename(model).startsWith('models--');

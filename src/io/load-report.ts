@@ -42,8 +42,29 @@ export interface WeightsReport {
   readonly unused: readonly string[];
 }
 
+/** What a directory was compared with, completely, before anything in it was used. */
+export interface Verification {
+  readonly by: 'signature' | 'manifest' | 'root digest';
+  /** The path of the signature or manifest, or the root digest that was expected. */
+  readonly source: string;
+  /** 'sha256:' and the digest of the digests of all covered files. */
+  readonly rootDigest: string;
+  /** How many files are covered, and their size. */
+  readonly files: number;
+  readonly bytes: number;
+  /** Files that are there and not covered; none of them was loaded. */
+  readonly ignored: readonly string[];
+  /** Whose signature it is; null where there is none. */
+  readonly signer: string | null;
+  readonly warnings: readonly Warning[];
+  /** What this way of verifying cannot show, in sentences. */
+  readonly limits: readonly string[];
+}
+
 export interface LoadReport {
   readonly directory: string;
+  /** Null where nothing was verified. */
+  readonly verification: Verification | null;
   readonly layout: 'Sentence Transformers' | 'Hugging Face, without modules.json';
   readonly architecture: string;
   readonly kernels: string;

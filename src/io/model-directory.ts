@@ -66,12 +66,8 @@ const SENTENCE_CONFIGS = ['bert', 'roberta', 'distilbert', 'camembert', 'albert'
 const MODULE_TYPE =
   /^sentence_transformers\.(?:models|(?:base|sentence_transformer)\.modules\.[a-z_]+)\.(?:[A-Za-z_]+\.)?([A-Za-z]+)$/;
 
-/**
- * @throws E_DIRECTORY_MISSING, E_NOT_A_DIRECTORY, E_FILE_MISSING, E_JSON, E_CONFIG, E_MODULE, E_PATH_UNSAFE and the errors
- *   of reading a file
- */
-export async function describeDirectory(directory: string): Promise<ModelDirectory> {
-  const files = await openModelFiles(directory);
+/** @throws E_FILE_MISSING, E_JSON, E_CONFIG, E_MODULE, E_PATH_UNSAFE and the errors of reading a file */
+export async function describeDirectory(files: ModelFiles): Promise<ModelDirectory> {
   const modules = (await files.has('modules.json')) ? await readModules(files) : [];
   if (modules.length === 0 && !(await files.has('config.json'))) throw await notAModel(files);
   const path = modules[0]?.path ?? '';

@@ -95,6 +95,25 @@ export class RegularFile {
     }
   }
 
+  /**
+   * The whole content.
+   *
+   * @param maxBytes - a larger file is refused unread
+   * @throws E_FILE_TOO_LARGE, and as read
+   */
+  async readAll(maxBytes: number): Promise<Uint8Array> {
+    if (this.size > maxBytes) {
+      throw new GlassbertError('E_FILE_TOO_LARGE', 'the file is larger than any genuine one of its kind', {
+        file: this.name,
+        expected: `at most ${maxBytes} bytes`,
+        found: `${this.size}`,
+      });
+    }
+    const bytes = new Uint8Array(this.size);
+    await this.read(bytes, 0);
+    return bytes;
+  }
+
   async close(): Promise<void> {
     await this.handle.close();
   }

@@ -1,0 +1,69 @@
+/** `glassbert manifest`: the checksums of a directory, in the form of sha256sum. */
+import type { Command } from 'commander';
+import { locatorOf } from '../io/walk.ts';
+import { findFiles, hashFiles, rootDigest } from '../trust/digests.ts';
+import { checkIgnorePaths, GIT_NAMES, isIgnored, MANIFEST_NAME, SIGNATURE_NAME } from '../trust/record.ts';
+import { formatSha256sums } from '../trust/sha256sums.ts';
+import { TRUST_EXIT_HELP } from './exit-codes.ts';
+import { megabytes, withHashingProgress } from './hashing.ts';
+import { collect } from './options.ts';
+import { openOutputFile, STDOUT } from './output.ts';
+import { count, talk } from './terminal.ts';
+
+interface ManifestFlags {
+  readonly output?: string;
+  readonly ignorePath?: readonly string[];
+  readonly allowSymlinks?: boolean;
+}
+
+export function addManifest(program: Command): void {
+  program
+    .command('manifest')
+    .summary('write the checksums of a directory, as sha256sum does')
+    .description(
+      'Writes the SHA-256 of every file of a directory, in the form that `sha256sum -c` reads. Left out are .git,\n' +
+        '.gitattributes, .github and .gitignore at the top, SHA256SUMS, model.sig and the output itself.',
+    )
+    .argument('<dir>', 'model directory')
+    .option(
+      '--output <file>',
+      'write to a file, DIR/SHA256SUMS say, that appears when it is complete (default: stdout)',
+    )
+    .option('--ignore-path <path>', 'leave out a file or directory (repeatable)', collect)
+    .option('--allow-symlinks', 'a link to a file of the directory counts as that file')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  glassbert manifest models/all-MiniLM-L6-v2 --output models/all-MiniLM-L6-v2/SHA256SUMS
+  cd models/all-MiniLM-L6-v2 && sha256sum -c SHA256SUMS
+${TRUST_EXIT_HELP}`,
+    )
+    .action(manifest);
+}
+
+async function manifest(directory: string, flags: ManifestFlags): Promise<void> {
+  const own = flags.output === undefined ? undefined : await (await locatorOf(directory)).nameOf(flags.output);
+  const ignored = [
+    ...[...GIT_NAMES, MANIFEST_NAME, SIGNATURE_NAME, ...(own === undefined ? [] : [own])],
+    ...checkIgnorePaths(flags.ignorePath ?? []),
+  ];
+  const { files, emptyDirectories } = await findFiles(directory, name => isIgnored(name, ignored), flags.allowSymlinks);
+  const { digests } = await withHashingProgress(onProgress => hashFiles(files, () => 'sha256', { onProgress }));
+  const recorded = files.map(({ name }) => ({
+    name,
+    algorithm: 'sha256' as const,
+    digest: digests.get(name) as string,
+  }));
+
+  const output = flags.output === undefined ? STDOUT : await openOutputFile(flags.output);
+  try {
+    await output.write(formatSha256sums(recorded));
+    await output.commit();
+  } finally {
+    await output.close();
+  }
+  const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+  talk(`${count(files.length)} files, ${megabytes(bytes)}; root digest ${rootDigest(recorded)}`);
+  if (emptyDirectories.length > 0) talk(`${count(emptyDirectories.length)} empty directories, which no list can hold`);
+}

@@ -1,0 +1,14 @@
+/** A thread of digests.ts: one file after the other, until it is ended. */
+import { parentPort } from 'node:worker_threads';
+import { type HashAnswer, type HashTask, hashFile } from './digests.ts';
+
+const answer = (message: HashAnswer): void => parentPort?.postMessage(message);
+
+parentPort?.on('message', async (task: HashTask) => {
+  try {
+    const { digest } = await hashFile(task, task.algorithm, { onBytes: hashed => answer({ hashed }) });
+    answer({ digest });
+  } catch {
+    answer({ digest: null });
+  }
+});

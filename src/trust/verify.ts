@@ -1,0 +1,321 @@
+/**
+ * A directory against what somebody said about it: a signature, a list of checksums, or a root digest. Shared by loading
+ * with `verify` and by `glassbert verify`.
+ */
+import { GlassbertError } from '../errors.ts';
+import { quote } from '../io/json.ts';
+import type { Verification, Warning } from '../io/load-report.ts';
+import { RegularFile } from '../io/regular-file.ts';
+import { locatorOf } from '../io/walk.ts';
+import { type Comparison, checkComparison, compare, compareNames } from './compare.ts';
+import { findFiles, type HashOptions, hashFiles, inOrder, rootDigest } from './digests.ts';
+import {
+  checkIgnorePaths,
+  type FileRecord,
+  GIT_NAMES,
+  isIgnored,
+  MANIFEST_NAME,
+  MAX_RECORD_BYTES,
+  type RecordedFile,
+  SIGNATURE_NAME,
+} from './record.ts';
+import { parseSha256sums } from './sha256sums.ts';
+import { type SignaturePolicy, verifyBundle } from './signature.ts';
+
+/**
+ * What a directory must be: signed by a key (`publicKey`), by a certificate (`certificateRoots`) or keyless (`trustedRoot`,
+ * `identity`, `issuer`); as a list of checksums says (`manifest`); of a root digest (`expect`), alone or as what pins the
+ * list. With none of them it is as its own SHA256SUMS says, which shows accidents alone.
+ */
+export interface VerifyOptions {
+  /** PEM text of the public key. */
+  readonly publicKey?: string;
+  /** PEM text of the certificates that are trusted; a signature's chain must end in one of them. */
+  readonly certificateRoots?: string;
+  /** When certificates must be valid: when the signing one began to be (default, as the reference tool), or now. */
+  readonly at?: 'signing' | 'now';
+  /** Text of a Sigstore trusted_root.json; with `identity` and `issuer`. */
+  readonly trustedRoot?: string;
+  readonly identity?: string;
+  readonly issuer?: string;
+  /** Path of the signature; default: model.sig in the directory. */
+  readonly signature?: string;
+  /** Path of a list of checksums; default: SHA256SUMS in the directory. */
+  readonly manifest?: string;
+  /** 'sha256:' and the 64 hexadecimal digits that `glassbert manifest` and `glassbert verify` print as the root digest. */
+  readonly expect?: string;
+  /** Files and directories that were left out of the record though it does not say so. None of them is ever loaded. */
+  readonly ignorePaths?: readonly string[];
+  /** Whether a link to a file of the directory counts as that file; needed for the cache of the Hugging Face hub. */
+  readonly allowSymlinks?: boolean;
+}
+
+/** What somebody said about a directory, checked as far as it can be without the directory. */
+export interface Statement {
+  readonly by: Verification['by'];
+  readonly source: string;
+  /** Undefined where a root digest is expected and nothing else known. */
+  readonly record: FileRecord | undefined;
+  readonly rootDigest: string;
+  readonly ignored: readonly string[];
+  readonly signer: string | null;
+  readonly warnings: readonly Warning[];
+  /** What it cannot show, in sentences. */
+  readonly limits: readonly string[];
+}
+
+export interface Examined {
+  readonly comparison: Comparison;
+  /** Of all files that are there and not ignored, sorted. */
+  readonly files: readonly RecordedFile[];
+  readonly bytes: number;
+  /** Of the files that are there; of a signature whose files are all there unchanged, in the order that it lists. */
+  readonly rootDigest: string;
+  readonly emptyDirectories: readonly string[];
+  readonly kept: ReadonlyMap<string, Uint8Array>;
+}
+
+const OPTIONS = [
+  'publicKey',
+  'certificateRoots',
+  'at',
+  'trustedRoot',
+  'identity',
+  'issuer',
+  'signature',
+  'manifest',
+  'expect',
+  'ignorePaths',
+  'allowSymlinks',
+];
+
+const ROOT_DIGEST = /^sha256:[0-9a-f]{64}$/;
+
+/**
+ * Reads what the directory is to be compared with.
+ *
+ * @throws E_ARGUMENT; E_FILE_MISSING, E_FILE_READ, E_FILE_TOO_LARGE; E_MANIFEST; E_DIGEST when the list is not the one
+ *   expected; and as verifyBundle
+ */
+export async function readStatement(directory: string, options: VerifyOptions): Promise<Statement> {
+  checkOptions(options);
+  const { expect } = options;
+  const policy = policyOf(options);
+  if (policy !== undefined) return readSignature(directory, policy, options);
+  if (expect === undefined || options.manifest !== undefined) return readManifest(directory, options);
+  return {
+    by: 'root digest',
+    source: expect,
+    record: undefined,
+    rootDigest: expect,
+    ignored: [...GIT_NAMES, MANIFEST_NAME, SIGNATURE_NAME, ...checkIgnorePaths(options.ignorePaths ?? [])],
+    signer: null,
+    warnings: [],
+    limits: [NOT_NAMES, NOT_COVERED],
+  };
+}
+
+/**
+ * Hashes what is in the directory and compares.
+ *
+ * @param options.namesFirst - refuse other names than the recorded ones before anything is hashed
+ * @throws E_DIGEST, with namesFirst; and as findFiles and hashFiles
+ */
+export async function examine(
+  directory: string,
+  statement: Statement,
+  options: HashOptions & {
+    allowSymlinks?: boolean | undefined;
+    namesFirst?: boolean;
+    /** Which of the files to keep, when their names are known. */
+    choose?: (files: readonly { name: string; bytes: number }[]) => ReadonlySet<string>;
+  },
+): Promise<Examined> {
+  const { record } = statement;
+  const ignore = (name: string): boolean => !record?.files.has(name) && isIgnored(name, statement.ignored);
+  const { files: found, ignored, emptyDirectories } = await findFiles(directory, ignore, options.allowSymlinks);
+  const names = found.map(({ name }) => name);
+  if (options.namesFirst && record) {
+    checkComparison(compareNames({ ...record, ignored: [] }, names), directory, statement.source);
+  }
+
+  // A file that was added is hashed as the others are, to see whether it is one of those that are missing.
+  const usual = record?.files.values().next().value?.algorithm ?? 'sha256';
+  const algorithmOf = (name: string): RecordedFile['algorithm'] => record?.files.get(name)?.algorithm ?? usual;
+  const chosen = options.choose?.(found);
+  const { digests, kept } = await hashFiles(found, algorithmOf, {
+    onProgress: options.onProgress,
+    keep: ({ name }) => chosen?.has(name) ?? false,
+  });
+  const files = names.map(name => ({
+    name,
+    algorithm: algorithmOf(name),
+    digest: digests.get(name) as string,
+  }));
+  const byName = new Map(files.map(file => [file.name, file]));
+  const comparison = compare(record ?? { source: statement.source, files: byName, ignored: [] }, names, byName);
+  return {
+    comparison: { ...comparison, ignored: [...ignored] },
+    files,
+    bytes: found.reduce((sum, { bytes }) => sum + bytes, 0),
+    rootDigest: record && isUnchanged(comparison) ? statement.rootDigest : rootDigest(files),
+    emptyDirectories,
+    kept,
+  };
+}
+
+/** @throws E_DIGEST unless the directory is what was stated */
+export function checkExamined(directory: string, statement: Statement, examined: Examined): void {
+  checkComparison(examined.comparison, directory, statement.source);
+  if (examined.rootDigest === statement.rootDigest) return;
+  throw new GlassbertError('E_DIGEST', 'the directory has another root digest', {
+    file: directory,
+    expected: statement.rootDigest,
+    found: examined.rootDigest,
+    hint: 'A root digest alone does not tell which file differs; the list it was made from (SHA256SUMS) does.',
+  });
+}
+
+export function reportOf(statement: Statement, { comparison, files, bytes, rootDigest }: Examined): Verification {
+  const { by, source, signer, warnings, limits } = statement;
+  return { by, source, rootDigest, files: files.length, bytes, ignored: comparison.ignored, signer, warnings, limits };
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+
+const NOT_COVERED =
+  '.git, .gitattributes, .github and .gitignore at the top, empty directories, permissions and dates, and the name of the directory.';
+
+const NOT_NAMES =
+  'A root digest pins the content of the files and their order, but not their names: a file that was renamed and kept its place goes unseen.';
+
+const ACCIDENTS_ALONE =
+  'The list lies in the directory and nothing pins it: whoever could change a file could change the list. This shows accidents alone; pin the root digest, keep the list elsewhere, or sign.';
+
+async function readManifest(directory: string, options: VerifyOptions): Promise<Statement> {
+  const { locate, nameOf, pathOf } = await locatorOf(directory);
+  const path = options.manifest ?? pathOf(MANIFEST_NAME);
+  const own = await nameOf(path);
+  if (options.manifest === undefined) await locate(MANIFEST_NAME).catch(error => Promise.reject(nothingGiven(error)));
+  const files = parseSha256sums(await readRecord(path), path);
+  const root = rootDigest(inOrder(files.values()));
+  const { expect } = options;
+  if (expect !== undefined && expect !== root) {
+    throw new GlassbertError('E_DIGEST', 'this is not the list that was expected', {
+      file: path,
+      expected: expect,
+      found: root,
+      hint: 'Somebody made it anew, or the expected root digest is of another version of the model.',
+    });
+  }
+  const ignored = [
+    ...[...GIT_NAMES, MANIFEST_NAME, SIGNATURE_NAME, ...(own === undefined ? [] : [own])],
+    ...checkIgnorePaths(options.ignorePaths ?? []),
+  ];
+  const unpinned = expect === undefined && own !== undefined;
+  return {
+    by: 'manifest',
+    source: path,
+    record: { source: path, files, ignored },
+    rootDigest: root,
+    ignored,
+    signer: null,
+    warnings: unpinned ? [{ code: 'W_MANIFEST_UNPINNED', message: `${path}: ${ACCIDENTS_ALONE}` }] : [],
+    limits: [...(expect !== undefined && own !== undefined ? [NOT_NAMES] : []), NOT_COVERED],
+  };
+}
+
+async function readSignature(directory: string, policy: SignaturePolicy, options: VerifyOptions): Promise<Statement> {
+  const { nameOf, pathOf } = await locatorOf(directory);
+  const path = options.signature ?? pathOf(SIGNATURE_NAME);
+  const ignorePaths = checkIgnorePaths(options.ignorePaths ?? []);
+  const { allowSymlinks = false } = options;
+  const signed = await verifyBundle(await readRecord(path), path, policy, { allowSymlinks, ignorePaths });
+  const own = await nameOf(path);
+  const ignored = [
+    ...new Set([...GIT_NAMES, ...(own === undefined ? [] : [own]), ...signed.record.ignored, ...ignorePaths]),
+  ];
+  return {
+    by: 'signature',
+    source: path,
+    record: { ...signed.record, ignored },
+    rootDigest: signed.rootDigest,
+    ignored,
+    signer: signed.signer,
+    warnings: signed.warnings,
+    limits: [NOT_COVERED],
+  };
+}
+
+async function readRecord(path: string): Promise<Uint8Array> {
+  const file = await RegularFile.open(path);
+  try {
+    return await file.readAll(MAX_RECORD_BYTES);
+  } finally {
+    await file.close();
+  }
+}
+
+function policyOf(options: VerifyOptions): SignaturePolicy | undefined {
+  const { publicKey, certificateRoots, trustedRoot, identity, issuer, at, signature, manifest, expect } = options;
+  const ways = [
+    publicKey,
+    certificateRoots,
+    trustedRoot ?? identity ?? issuer,
+    manifest ?? expect, // the second pins the first
+  ].filter(way => way !== undefined);
+  if (ways.length > 1) {
+    throw new GlassbertError('E_ARGUMENT', 'a directory is verified in one way at a time', {
+      found: OPTIONS.filter(name => options[name as keyof VerifyOptions] !== undefined).join(', '),
+    });
+  }
+  if (publicKey !== undefined) return { publicKey };
+  if (certificateRoots !== undefined) return { certificateRoots, ...(at === undefined ? {} : { at }) };
+  if (trustedRoot !== undefined && identity !== undefined && issuer !== undefined) {
+    return { trustedRoot, identity, issuer };
+  }
+  if (trustedRoot !== undefined || identity !== undefined || issuer !== undefined) {
+    throw new GlassbertError('E_ARGUMENT', 'a keyless signature is verified by three things together', {
+      expected: 'trustedRoot, identity and issuer',
+    });
+  }
+  if (signature === undefined) return undefined;
+  throw new GlassbertError('E_ARGUMENT', 'a signature shows nothing without the key that should have made it', {
+    expected: 'publicKey, certificateRoots, or trustedRoot with identity and issuer',
+    hint: 'Take the key from whoever signed, not from the directory.',
+  });
+}
+
+function checkOptions(options: VerifyOptions): void {
+  const refuse = (summary: string, expected: string, found: string): GlassbertError =>
+    new GlassbertError('E_ARGUMENT', summary, { expected, found });
+  if (typeof options !== 'object' || options === null)
+    throw refuse('verify cannot be used', 'an object', String(options));
+  const { expect, at, allowSymlinks = false, ignorePaths, ...texts } = options;
+  for (const [name, value] of Object.entries(texts)) {
+    if (!OPTIONS.includes(name)) throw refuse('there is no such way to verify', OPTIONS.join(', '), quote(name));
+    if (value !== undefined && typeof value !== 'string')
+      throw refuse(`${name} cannot be used`, 'a string', typeof value);
+  }
+  if (typeof allowSymlinks !== 'boolean')
+    throw refuse('allowSymlinks cannot be used', 'true or false', typeof allowSymlinks);
+  if (at !== undefined && at !== 'signing' && at !== 'now')
+    throw refuse('at cannot be used', 'signing or now', String(at));
+  if (expect !== undefined && !ROOT_DIGEST.test(expect)) {
+    throw refuse('this is no root digest', '"sha256:" and 64 hexadecimal digits in lower case', quote(String(expect)));
+  }
+}
+
+function isUnchanged({ changed, missing, added, renamed }: Comparison): boolean {
+  return changed.length + missing.length + added.length + renamed.length === 0;
+}
+
+function nothingGiven(cause: unknown): unknown {
+  if (!(cause instanceof GlassbertError && cause.code === 'E_FILE_MISSING')) return cause;
+  return new GlassbertError('E_FILE_MISSING', 'there is nothing to compare the directory with', {
+    file: cause.file,
+    expected: 'this list of checksums; or another one, a root digest, or a signature and its key',
+    hint: 'Where the directory is known to be good, `glassbert manifest DIR --output DIR/SHA256SUMS` makes one.',
+    cause,
+  });
+}
