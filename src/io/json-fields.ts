@@ -6,7 +6,7 @@
  *
  * `null` is how Python writes None; it counts as absent. Without a default, an absent field is an error.
  */
-import { GlassbertError } from '../errors.ts';
+import { type ErrorCode, GlassbertError } from '../errors.ts';
 import { type Json, type JsonObject, quote } from './json.ts';
 
 export interface Bounds {
@@ -18,6 +18,8 @@ export interface Bounds {
 export interface Fields {
   readonly file: string;
   readonly keys: readonly string[];
+  /** These fields, if there are no others. */
+  only(keys: readonly string[]): Fields;
   /** Whether the field is there and not null. */
   has(key: string): boolean;
   /** The value as it was read; undefined where absent or null. */
@@ -34,14 +36,15 @@ export interface Fields {
 
 /**
  * @param where - how the object is reached inside the file, for errors: `[2]` for the third of an array
+ * @param code - of every error, where the file is no configuration
  * @throws E_CONFIG when the value is not an object
  */
-export function fields(value: Json, file: string, where = ''): Fields {
-  const object = asObject(value, file, where);
+export function fields(value: Json, file: string, where = '', code: ErrorCode = 'E_CONFIG'): Fields {
+  const object = asObject(value, file, where, code);
   const nameOf = (key: string): string => quote(where === '' ? key : `${where}.${key}`);
 
   const refuse = (key: string, problem: string, expected: string): GlassbertError =>
-    new GlassbertError('E_CONFIG', `${nameOf(key)} ${problem}`, {
+    new GlassbertError(code, `${nameOf(key)} ${problem}`, {
       file,
       expected,
       found: raw(key) === undefined ? undefined : describe(object[key] as Json),
@@ -67,10 +70,20 @@ export function fields(value: Json, file: string, where = ''): Fields {
     return value as Value;
   }
 
-  return {
+  const self: Fields = {
     file,
     keys: Object.keys(object),
     raw,
+
+    only(keys) {
+      const unknown = self.keys.find(key => !keys.includes(key));
+      if (unknown === undefined) return self;
+      throw new GlassbertError(code, `${nameOf(unknown)} is no field of this format`, {
+        file,
+        expected: keys.map(quote).join(', '),
+      });
+    },
+
     has: key => raw(key) !== undefined,
 
     integer(key, { min, max, default: fallback }) {
@@ -98,15 +111,16 @@ export function fields(value: Json, file: string, where = ''): Fields {
     boolean: (key, options = {}) => typed(key, value => typeof value === 'boolean', 'true or false', options.default),
     array: (key, options = {}) => typed(key, Array.isArray, 'an array', options.default),
     object: key =>
-      fields(typed<Json>(key, isObject, 'an object', undefined), file, where === '' ? key : `${where}.${key}`),
+      fields(typed<Json>(key, isObject, 'an object', undefined), file, where === '' ? key : `${where}.${key}`, code),
   };
+  return self;
 }
 
-/** @throws E_CONFIG when the value is not an object */
-export function asObject(value: Json, file: string, where = ''): JsonObject {
+/** @throws E_CONFIG, or what `code` says, when the value is not an object */
+export function asObject(value: Json, file: string, where = '', code: ErrorCode = 'E_CONFIG'): JsonObject {
   if (isObject(value)) return value;
   const summary = where === '' ? 'the file holds something else than an object' : `${quote(where)} has the wrong type`;
-  throw new GlassbertError('E_CONFIG', summary, { file, expected: 'an object', found: describe(value) });
+  throw new GlassbertError(code, summary, { file, expected: 'an object', found: describe(value) });
 }
 
 function isObject(value: Json): value is JsonObject {

@@ -2,6 +2,7 @@
  * A directory against what somebody said about it: a signature, a list of checksums, or a root digest. Shared by loading
  * with `verify` and by `glassbert verify`.
  */
+import { basename, resolve } from 'node:path';
 import { GlassbertError } from '../errors.ts';
 import { quote } from '../io/json.ts';
 import type { Verification, Warning } from '../io/load-report.ts';
@@ -230,7 +231,12 @@ async function readSignature(directory: string, policy: SignaturePolicy, options
   const path = options.signature ?? pathOf(SIGNATURE_NAME);
   const ignorePaths = checkIgnorePaths(options.ignorePaths ?? []);
   const { allowSymlinks = false } = options;
-  const signed = await verifyBundle(await readRecord(path), path, policy, { allowSymlinks, ignorePaths });
+  const name = basename(resolve(directory));
+  const signed = await verifyBundle(await readRecord(path), path, policy, {
+    allowSymlinks,
+    ignorePaths,
+    directory: name,
+  });
   const own = await nameOf(path);
   const ignored = [
     ...new Set([...GIT_NAMES, ...(own === undefined ? [] : [own]), ...signed.record.ignored, ...ignorePaths]),
