@@ -96,13 +96,17 @@ export function fuzzing(target: Target, corpus: readonly Uint8Array[], seed: num
 
   let inputs: Uint8Array[] | undefined;
   for (const data of corpus) run(data);
-  const goesOn = (): boolean => (watch.executions === undefined ? Date.now() < watch.until : executions < watch.executions);
+  const goesOn = (): boolean =>
+    watch.executions === undefined ? Date.now() < watch.until : executions < watch.executions;
   while (goesOn()) {
     inputs ??= smallest.size === 0 ? [new Uint8Array(0)] : [...smallest.values()];
     const data = chance.pick(inputs);
     const other = chance.pick(inputs);
     const reshaped = target.reshape !== undefined && chance.integer(4) > 0;
-    run((reshaped ? target.reshape?.(data, other, mutator) : mutator.mutate(data, other))?.subarray(0, target.largest) ?? data);
+    run(
+      (reshaped ? target.reshape?.(data, other, mutator) : mutator.mutate(data, other))?.subarray(0, target.largest) ??
+        data,
+    );
   }
   return { executions, kept: [...smallest.values()], elapsed: (Date.now() - start) / 1000 };
 }

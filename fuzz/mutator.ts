@@ -43,13 +43,22 @@ export class Mutator {
     const at = integer(data.length + 1);
     switch (integer(12)) {
       case 0: // one bit
-        return data.length === 0 ? data : data.with(at % data.length, (data[at % data.length] as number) ^ (1 << integer(8)));
+        return data.length === 0
+          ? data
+          : data.with(at % data.length, (data[at % data.length] as number) ^ (1 << integer(8)));
       case 1: // one byte
-        return data.length === 0 ? data : data.with(at % data.length, pick([0, 0xff, 0x80, 0x7f, 0x22, 0x5c, integer(256)]));
+        return data.length === 0
+          ? data
+          : data.with(at % data.length, pick([0, 0xff, 0x80, 0x7f, 0x22, 0x5c, integer(256)]));
       case 2: // some are lost
         return splice(data, at, this.some(data.length - at), EMPTY);
       case 3: // some are new
-        return splice(data, at, 0, Uint8Array.from({ length: 1 + integer(8) }, () => integer(256)));
+        return splice(
+          data,
+          at,
+          0,
+          Uint8Array.from({ length: 1 + integer(8) }, () => integer(256)),
+        );
       case 4: // some stand twice, or far too often
         return splice(data, at, 0, repeated(data.subarray(at, at + 1 + integer(32)), pick([1, 1, 1, 2, 40])));
       case 5: // some are written over by others

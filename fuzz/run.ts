@@ -35,7 +35,9 @@ const { values, positionals } = parseArgs({
 });
 const names = positionals[0] === 'all' ? TARGETS : TARGETS.filter(name => name === positionals[0]);
 if (names.length === 0 || positionals.length > 1) {
-  print(`usage: npm run fuzz -- TARGET [--seconds N] [--seed S] [--save] [--input FILE]\nTARGET: all, ${TARGETS.join(', ')}`);
+  print(
+    `usage: npm run fuzz -- TARGET [--seconds N] [--seed S] [--save] [--input FILE]\nTARGET: all, ${TARGETS.join(', ')}`,
+  );
   process.exit(64);
 }
 const saved = values.input === undefined ? undefined : [new Uint8Array(readFileSync(values.input))];
@@ -61,7 +63,9 @@ function fuzz(name: TargetName): Promise<number> {
     const file = new URL(`${name}-${hash(data)}`, FINDINGS);
     mkdirSync(FINDINGS, { recursive: true });
     writeFileSync(file, data);
-    print(`${name}: FINDING: ${what}\n  again with: npm run fuzz -- ${name} --input fuzz/findings/${name}-${hash(data)}`);
+    print(
+      `${name}: FINDING: ${what}\n  again with: npm run fuzz -- ${name} --input fuzz/findings/${name}-${hash(data)}`,
+    );
   };
   /** The input at work, where the thread itself can no longer tell. */
   const current = (): Uint8Array => new Uint8Array(shared, 8, counter[1]).slice();

@@ -191,7 +191,8 @@ function chooseThreads(wanted: number | undefined, kernels: Kernels): number {
 
 /** The tokenizer, which must not give an id that the embedding table has no row for. */
 function loadTokenizer({ transformer }: ModelDirectory, config: BertConfig, settings: Settings): Tokenizer {
-  const tokenizer = tokenizerOf(transformer, settings.doLowerCase.value, settings.maxSeqLength.value);
+  const { doLowerCase, maxSeqLength } = settings;
+  const tokenizer = tokenizerOf(transformer, doLowerCase.value, maxSeqLength.value, config.vocab_size);
   const { file } = transformer.tokenizer;
   if (tokenizer.typeIdCount.single > config.type_vocab_size) {
     throw new GlassbertError('E_TOKENIZER', 'the tokenizer has token types that the model has no embedding for', {

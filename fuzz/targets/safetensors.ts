@@ -66,7 +66,12 @@ export function reshape(data: Uint8Array, other: Uint8Array, mutator: Mutator): 
   const newHeader = integer(4) === 0 ? header : mutator.mutate(header, theirHeader);
   let newValues = integer(4) === 0 ? mutator.mutate(values, theirValues) : values;
   if (integer(4) > 0) {
-    const ends = Array.from(Buffer.from(newHeader).latin1Slice().matchAll(/,\s*([0-9]{1,4})\s*\]\s*\}/g), match => Number(match[1]));
+    const ends = Array.from(
+      Buffer.from(newHeader)
+        .latin1Slice()
+        .matchAll(/,\s*([0-9]{1,4})\s*\]\s*\}/g),
+      match => Number(match[1]),
+    );
     const wanted = new Uint8Array(Math.max(0, ...ends));
     wanted.set(newValues.subarray(0, wanted.length));
     newValues = wanted;

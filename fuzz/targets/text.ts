@@ -4,7 +4,7 @@
  * paper has it (Schuster and Nakajima 2012: from the left, the longest piece there is).
  */
 import { readFileSync } from 'node:fs';
-import { parseJson, type JsonObject } from '../../src/io/json.ts';
+import { type JsonObject, parseJson } from '../../src/io/json.ts';
 import { normalizeBert, splitWords } from '../../src/text/bert-normalizer.ts';
 import { createTokenizer } from '../../src/text/tokenizer.ts';
 import { claim, magnitude } from '../target.ts';
@@ -22,7 +22,9 @@ export const dictionary = [
 const MAX_LENGTH = 16;
 
 function model(name: string) {
-  const json = parseJson(readFileSync(new URL(`../../test/fixtures/conformance/${name}/tokenizer.json`, import.meta.url))) as JsonObject;
+  const json = parseJson(
+    readFileSync(new URL(`../../test/fixtures/conformance/${name}/tokenizer.json`, import.meta.url)),
+  ) as JsonObject;
   const normalizer = json.normalizer as JsonObject;
   return {
     tokenizer: createTokenizer({ tokenizerJson: json, maxLength: MAX_LENGTH }),
@@ -46,9 +48,15 @@ export function fuzz(data: Uint8Array): string {
     const { ids, tokens, typeIds, truncated } = tokenizer.encode(text);
     claim(`${ids}` === `${tokenizer.encode(text).ids}`, 'two answers to one text');
     claim(ids.length <= MAX_LENGTH && typeIds.length === ids.length && tokens.length === ids.length, 'lengths');
-    claim(whole.ids.every(id => id >= 0 && id < tokenizer.vocabSize), 'an id of no row');
+    claim(
+      whole.ids.every(id => id >= 0 && id < tokenizer.vocabSize),
+      'an id of no row',
+    );
     claim(truncated === whole.ids.length > MAX_LENGTH, 'truncated is wrong');
-    claim(`${ids.slice(0, -1)}` === `${whole.ids.slice(0, ids.length - 1)}`, 'cut, it is not the beginning of the whole');
+    claim(
+      `${ids.slice(0, -1)}` === `${whole.ids.slice(0, ids.length - 1)}`,
+      'cut, it is not the beginning of the whole',
+    );
 
     // Added tokens are another page; a text that may hold one is left to it.
     if (!text.includes('[')) {

@@ -2,7 +2,7 @@
  * tokenizer.json, and below its key "tokenizer_config" the other file that has a say; or, where the bytes are no JSON object,
  * vocab.txt. Whatever tokenizer they describe gives ids that it has, no more of them than allowed, and the same ones twice.
  */
-import { parseJson, type Json, type JsonObject } from '../../src/io/json.ts';
+import { type Json, type JsonObject, parseJson } from '../../src/io/json.ts';
 import { createTokenizer, type TokenizerParts } from '../../src/text/tokenizer.ts';
 import { claim, magnitude, outcome } from '../target.ts';
 
@@ -20,7 +20,15 @@ export const dictionary = [
   '"cls_token":', '"##a"', '"[UNK]"', '"__proto__"', '"constructor"', '"\\u0301"', '" "', '"a b"', '{"id":7,"content":"b"}', '\n',
 ];
 
-const TEXTS = ['', 'a', 'Hello, [SEP] wörld! constructor __proto__', '北京 ΟΔΟΣ e\u0301', `${'ab'.repeat(300)} x`, ' b b ', '\ud800[MASK]'];
+const TEXTS = [
+  '',
+  'a',
+  'Hello, [SEP] wörld! constructor __proto__',
+  '北京 ΟΔΟΣ e\u0301',
+  `${'ab'.repeat(300)} x`,
+  ' b b ',
+  '\ud800[MASK]',
+];
 const MAX_LENGTH = 12;
 
 export function fuzz(data: Uint8Array): string {
@@ -29,15 +37,25 @@ export function fuzz(data: Uint8Array): string {
     let total = 0;
     for (const text of TEXTS) {
       for (const pair of tokenizer.typeIdCount.pair > 1 ? [undefined, 'b a'] : [undefined]) {
-        const encode = () => outcome(['E_ARGUMENT'], () => {
-          const { ids, typeIds, tokens } = tokenizer.encode(text, pair === undefined ? {} : { pair });
-          claim(ids.length <= MAX_LENGTH, `${ids.length} tokens`);
-          claim(typeIds.length === ids.length && tokens.length === ids.length, 'ids, types and tokens differ in length');
-          claim(ids.every(id => id >= 0 && id < tokenizer.vocabSize), `an id of no row: ${ids}`);
-          claim(typeIds.every(type => type === 0 || type < tokenizer.typeIdCount.pair), 'a type of no row');
-          total += ids.length;
-          return `${ids} ${typeIds} ${tokens}`;
-        });
+        const encode = () =>
+          outcome(['E_ARGUMENT'], () => {
+            const { ids, typeIds, tokens } = tokenizer.encode(text, pair === undefined ? {} : { pair });
+            claim(ids.length <= MAX_LENGTH, `${ids.length} tokens`);
+            claim(
+              typeIds.length === ids.length && tokens.length === ids.length,
+              'ids, types and tokens differ in length',
+            );
+            claim(
+              ids.every(id => id >= 0 && id < tokenizer.vocabSize),
+              `an id of no row: ${ids}`,
+            );
+            claim(
+              typeIds.every(type => type === 0 || type < tokenizer.typeIdCount.pair),
+              'a type of no row',
+            );
+            total += ids.length;
+            return `${ids} ${typeIds} ${tokens}`;
+          });
         claim(encode() === encode(), 'two answers to one text');
       }
     }

@@ -42,7 +42,12 @@ export function values(
 }
 
 /** A JSON file whose text is replaced, for what JSON.stringify would not write. */
-export function text(file: string, name: string, code: Case['code'], change: (text: string) => string | Uint8Array): Case {
+export function text(
+  file: string,
+  name: string,
+  code: Case['code'],
+  change: (text: string) => string | Uint8Array,
+): Case {
   return { name: `${file}: ${name}`, code, make: model => model.write(file, change(model.read(file))) };
 }
 

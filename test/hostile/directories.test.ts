@@ -17,24 +17,29 @@ const ended: Record<string, Record<string, number>> = {};
 
 for (const [name, cases] of Object.entries(CLASSES)) {
   describe(name, () => {
-    test.each(cases.filter(({ heavy }) => !heavy))('$name: $code', { timeout: SECONDS * 1000 }, async ({ base = BASE, make, code, warning }) => {
-      const model = copyModel(base);
-      make(model);
-      const before = descriptors();
-      const warnings: Warning[] = [];
-      const load = () => SentenceEncoder.load(model.directory, { kernels: 'reference', onWarning: w => warnings.push(w) });
-      if (code === 'loads') {
-        const encoder = await load();
-        expect((await encoder.encode('It works.')).data.every(Number.isFinite)).toBe(true);
-        if (warning !== undefined) expect(warnings.map(w => w.code)).toContain(warning);
-      } else {
-        await refusal(code, load);
-      }
-      expect(descriptors(), 'descriptors left open').toBe(before);
-      expect(({} as { polluted?: boolean }).polluted).toBeUndefined();
-      ended[name] ??= {};
-      ended[name][code] = (ended[name][code] ?? 0) + 1;
-    });
+    test.each(cases.filter(({ heavy }) => !heavy))(
+      '$name: $code',
+      { timeout: SECONDS * 1000 },
+      async ({ base = BASE, make, code, warning }) => {
+        const model = copyModel(base);
+        make(model);
+        const before = descriptors();
+        const warnings: Warning[] = [];
+        const load = () =>
+          SentenceEncoder.load(model.directory, { kernels: 'reference', onWarning: w => warnings.push(w) });
+        if (code === 'loads') {
+          const encoder = await load();
+          expect((await encoder.encode('It works.')).data.every(Number.isFinite)).toBe(true);
+          if (warning !== undefined) expect(warnings.map(w => w.code)).toContain(warning);
+        } else {
+          await refusal(code, load);
+        }
+        expect(descriptors(), 'descriptors left open').toBe(before);
+        expect(({} as { polluted?: boolean }).polluted).toBeUndefined();
+        ended[name] ??= {};
+        ended[name][code] = (ended[name][code] ?? 0) + 1;
+      },
+    );
   });
 }
 
@@ -50,7 +55,9 @@ function descriptors(): number | null {
 afterAll(() => {
   const lines = Object.entries(ended).map(([name, codes]) => {
     const total = Object.values(codes).reduce((a, b) => a + b, 0);
-    const each = Object.entries(codes).sort(([, a], [, b]) => b - a).map(([code, count]) => `${code} ${count}`);
+    const each = Object.entries(codes)
+      .sort(([, a], [, b]) => b - a)
+      .map(([code, count]) => `${code} ${count}`);
     return `${name.padEnd(24)}${`${total}`.padStart(4)}   ${each.join(', ')}`;
   });
   process.stdout.write(`\nHostile directories, and how loading them ended\n${lines.join('\n')}\n\n`);

@@ -44,19 +44,39 @@ const replaced = (file: string, what: string, code: Case['code'], make: (path: s
   },
 });
 
-const EVERY = ['modules.json', 'config.json', 'tokenizer.json', 'tokenizer_config.json', 'model.safetensors', '1_Pooling/config.json'];
+const EVERY = [
+  'modules.json',
+  'config.json',
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'model.safetensors',
+  '1_Pooling/config.json',
+];
 const OPTIONAL = ['sentence_bert_config.json', 'config_sentence_transformers.json'];
 
 export const FILES: readonly Case[] = [
   ...UNSAFE.flatMap(path => values('modules.json', '1', 'path', 'E_PATH_UNSAFE', [path])),
-  ...['../x', '/etc', '/', '..', 'C:\\x', 'a\0b'].flatMap(path => values('modules.json', '0', 'path', 'E_PATH_UNSAFE', [path])),
+  ...['../x', '/etc', '/', '..', 'C:\\x', 'a\0b'].flatMap(path =>
+    values('modules.json', '0', 'path', 'E_PATH_UNSAFE', [path]),
+  ),
   ...values('modules.json', '1', 'path', 'E_MODULE', ['']), // for the transformer alone it is the directory itself
   ...values('modules.json', '1', 'path', 'E_CONFIG', [1, null, undefined, ['1_Pooling']]),
   ...UNSAFE.map(shard),
-  ...['', 'sub/x.safetensors', 'weights.bin', '.safetensors', 'model.safetensors.index.json', '-.safetensors', `${SHARD}/`, `${SHARD}:ads`].map(shard),
+  ...[
+    '',
+    'sub/x.safetensors',
+    'weights.bin',
+    '.safetensors',
+    'model.safetensors.index.json',
+    '-.safetensors',
+    `${SHARD}/`,
+    `${SHARD}:ads`,
+  ].map(shard),
 
   ...[...EVERY, ...OPTIONAL].map(file => linkedOut(file, model => join(model.parent, 'outside'))),
-  linkedOut('1_Pooling', model => join(model.parent, 'outside'), { name: 'a link in the place of the directory of a module' }),
+  linkedOut('1_Pooling', model => join(model.parent, 'outside'), {
+    name: 'a link in the place of the directory of a module',
+  }),
   linkedOut('config.json', () => '../outside', { name: 'a relative link out of the directory' }),
   linkedOut('config.json', () => '../model-2/config.json', {
     name: 'a link into a directory whose name begins with that of the model',
@@ -92,67 +112,104 @@ export const FILES: readonly Case[] = [
   replaced('config.json', 'a link to nothing', 'E_FILE_MISSING', path => symlinkSync('nothing', path)),
   replaced('model.safetensors', 'a link to nothing', 'E_FILE_MISSING', path => symlinkSync('../../blobs/feed', path)),
   replaced('1_Pooling', 'a file', 'E_FILE_MISSING', path => writeFileSync(path, '')),
-  { name: 'a hard link, which cannot be told from a file', code: 'loads', make: model => {
-    linkSync(model.path('config.json'), join(model.parent, 'twin'));
-  } },
-  { name: 'a link inside the directory', code: 'loads', make: model => {
-    renameSync(model.path('config.json'), model.path('moved.json'));
-    symlinkSync('moved.json', model.path('config.json'));
-  } },
+  {
+    name: 'a hard link, which cannot be told from a file',
+    code: 'loads',
+    make: model => {
+      linkSync(model.path('config.json'), join(model.parent, 'twin'));
+    },
+  },
+  {
+    name: 'a link inside the directory',
+    code: 'loads',
+    make: model => {
+      renameSync(model.path('config.json'), model.path('moved.json'));
+      symlinkSync('moved.json', model.path('config.json'));
+    },
+  },
 
   ...['modules.json', 'config.json', 'tokenizer.json', '1_Pooling/config.json', ...OPTIONAL].map(file =>
     replaced(file, 'no byte', 'E_JSON', path => writeFileSync(path, '')),
   ),
   replaced('model.safetensors', 'no byte', 'E_SAFETENSORS', path => writeFileSync(path, '')),
   ...[...EVERY, ...OPTIONAL].map(file => ({
-    ...replaced(file, 'a terabyte of nothing', file === 'model.safetensors' ? 'E_SAFETENSORS' : 'E_FILE_TOO_LARGE', path => {
-      writeFileSync(path, '');
-      truncateSync(path, 2 ** 40);
-    }),
+    ...replaced(
+      file,
+      'a terabyte of nothing',
+      file === 'model.safetensors' ? 'E_SAFETENSORS' : 'E_FILE_TOO_LARGE',
+      path => {
+        writeFileSync(path, '');
+        truncateSync(path, 2 ** 40);
+      },
+    ),
   })),
-  { name: 'model.safetensors, followed by four gigabytes of nothing', code: 'E_SAFETENSORS', make: model => {
-    truncateSync(model.path('model.safetensors'), 2 ** 32 + 2 ** 20);
-  } },
+  {
+    name: 'model.safetensors, followed by four gigabytes of nothing',
+    code: 'E_SAFETENSORS',
+    make: model => {
+      truncateSync(model.path('model.safetensors'), 2 ** 32 + 2 ** 20);
+    },
+  },
 
-  ...['bin', 'pt', 'pth', 'ckpt', 'pkl'].map((suffix): Case => ({
-    name: `weights only as a Python pickle, .${suffix}`,
-    code: 'E_PICKLE_REFUSED',
-    make: model => renameSync(model.path('model.safetensors'), model.path(`pytorch_model.${suffix}`)),
-  })),
-  ...['h5', 'onnx', 'msgpack', 'gguf'].map((suffix): Case => ({
-    name: `weights only as .${suffix}`,
-    code: 'E_FILE_MISSING',
-    make: model => renameSync(model.path('model.safetensors'), model.path(`model.${suffix}`)),
-  })),
-  ...['incomplete', 'part', 'crdownload', 'aria2'].map((suffix): Case => ({
-    name: `weights left by a download that did not end, .${suffix}`,
-    code: 'E_WEIGHTS_PLACEHOLDER',
-    make: model => renameSync(model.path('model.safetensors'), model.path(`model.safetensors.${suffix}`)),
-  })),
-  ...([
-    ['a Git LFS pointer', 'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n', 'E_WEIGHTS_PLACEHOLDER'],
-    ['a login page', '<!DOCTYPE html><title>Sign in</title>', 'E_WEIGHTS_PLACEHOLDER'],
-    ['a gzip archive', '\x1f\x8b\x08\0\0\0\0\0', 'E_SAFETENSORS'],
-    ['a pickle by another name', '\x80\x02cos\nsystem\n', 'E_SAFETENSORS'],
-    ['a ZIP archive', 'PK\x03\x04', 'E_SAFETENSORS'],
-    ['a GGUF file', 'GGUF\x03\0\0\0', 'E_SAFETENSORS'],
-  ] as const).map(([what, content, code]) =>
+  ...['bin', 'pt', 'pth', 'ckpt', 'pkl'].map(
+    (suffix): Case => ({
+      name: `weights only as a Python pickle, .${suffix}`,
+      code: 'E_PICKLE_REFUSED',
+      make: model => renameSync(model.path('model.safetensors'), model.path(`pytorch_model.${suffix}`)),
+    }),
+  ),
+  ...['h5', 'onnx', 'msgpack', 'gguf'].map(
+    (suffix): Case => ({
+      name: `weights only as .${suffix}`,
+      code: 'E_FILE_MISSING',
+      make: model => renameSync(model.path('model.safetensors'), model.path(`model.${suffix}`)),
+    }),
+  ),
+  ...['incomplete', 'part', 'crdownload', 'aria2'].map(
+    (suffix): Case => ({
+      name: `weights left by a download that did not end, .${suffix}`,
+      code: 'E_WEIGHTS_PLACEHOLDER',
+      make: model => renameSync(model.path('model.safetensors'), model.path(`model.safetensors.${suffix}`)),
+    }),
+  ),
+  ...(
+    [
+      [
+        'a Git LFS pointer',
+        'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n',
+        'E_WEIGHTS_PLACEHOLDER',
+      ],
+      ['a login page', '<!DOCTYPE html><title>Sign in</title>', 'E_WEIGHTS_PLACEHOLDER'],
+      ['a gzip archive', '\x1f\x8b\x08\0\0\0\0\0', 'E_SAFETENSORS'],
+      ['a pickle by another name', '\x80\x02cos\nsystem\n', 'E_SAFETENSORS'],
+      ['a ZIP archive', 'PK\x03\x04', 'E_SAFETENSORS'],
+      ['a GGUF file', 'GGUF\x03\0\0\0', 'E_SAFETENSORS'],
+    ] as const
+  ).map(([what, content, code]) =>
     replaced('model.safetensors', what, code, path => writeFileSync(path, content, 'latin1')),
   ),
   ...['config.json', 'tokenizer.json', 'modules.json'].flatMap(file => [
-    replaced(file, 'a Git LFS pointer', 'E_JSON', path => writeFileSync(path, 'version https://git-lfs.github.com/spec/v1\n')),
+    replaced(file, 'a Git LFS pointer', 'E_JSON', path =>
+      writeFileSync(path, 'version https://git-lfs.github.com/spec/v1\n'),
+    ),
     replaced(file, 'a login page', 'E_JSON', path => writeFileSync(path, '<!DOCTYPE html>')),
   ]),
-  ...EVERY.map((file): Case => ({
-    name: `${file} in capitals: another name`,
-    code: file === 'modules.json' || file === 'tokenizer_config.json' ? 'loads' : 'E_FILE_MISSING',
-    make: model => renameSync(model.path(file), model.path(file.replace(/[^/]*$/, name => name.toUpperCase()))),
-  })),
+  ...EVERY.map(
+    (file): Case => ({
+      name: `${file} in capitals: another name`,
+      code: file === 'modules.json' || file === 'tokenizer_config.json' ? 'loads' : 'E_FILE_MISSING',
+      make: model => renameSync(model.path(file), model.path(file.replace(/[^/]*$/, name => name.toUpperCase()))),
+    }),
+  ),
   edited('modules.json', 'ten thousand modules', 'E_MODULE', json => {
     for (let i = 0; i < 10_000; i++) json.push(json[2]);
   }),
-  { name: 'ten thousand files that no model needs', code: 'loads', make: model => {
-    mkdirSync(model.path('many'));
-    for (let i = 0; i < 2_000; i++) writeFileSync(model.path(`many/${i}`), '');
-  } },
+  {
+    name: 'ten thousand files that no model needs',
+    code: 'loads',
+    make: model => {
+      mkdirSync(model.path('many'));
+      for (let i = 0; i < 2_000; i++) writeFileSync(model.path(`many/${i}`), '');
+    },
+  },
 ];

@@ -1,23 +1,33 @@
 /** Tokenizers: vocabularies that contradict themselves, patterns that never end, tables of millions. */
-import { type Case, edited, type EditableJson, type Model, text, values } from './case.ts';
+import { type Case, type EditableJson, edited, type Model, text, values } from './case.ts';
 
 const FILE = 'tokenizer.json';
 
-const model = (key: string, code: Case['code'], list: readonly unknown[]): Case[] => values(FILE, 'model', key, code, list);
-const change = (name: string, code: Case['code'], edit: (json: EditableJson) => unknown, more: Partial<Case> = {}): Case => ({
+const model = (key: string, code: Case['code'], list: readonly unknown[]): Case[] =>
+  values(FILE, 'model', key, code, list);
+const change = (
+  name: string,
+  code: Case['code'],
+  edit: (json: EditableJson) => unknown,
+  more: Partial<Case> = {},
+): Case => ({
   ...edited(FILE, name, code, edit),
   ...more,
 });
-const added = (token: object): ((json: EditableJson) => void) => json => {
-  json.added_tokens.push(token);
-};
+const added =
+  (token: object): ((json: EditableJson) => void) =>
+  json => {
+    json.added_tokens.push(token);
+  };
 
 /** What would run for years on an engine that backtracks. */
 const EVIL = '(a+)+$';
 
-const template = (edit: (processor: EditableJson) => void): ((json: EditableJson) => void) => json => {
-  edit(json.post_processor);
-};
+const template =
+  (edit: (processor: EditableJson) => void): ((json: EditableJson) => void) =>
+  json => {
+    edit(json.post_processor);
+  };
 
 /** The same vocabulary as lines. */
 function asVocabTxt(m: Model, lines: (tokens: string[]) => string): void {
@@ -76,7 +86,12 @@ export const TOKENIZERS: readonly Case[] = [
     json.model.vocab['x'.repeat(2 ** 20)] = 5;
   }),
 
-  ...values(FILE, '', 'added_tokens', 'E_TOKENIZER', ['x', {}, 7, Array.from({ length: 10_001 }, (_, id) => ({ id, content: `<${id}>` }))]),
+  ...values(FILE, '', 'added_tokens', 'E_TOKENIZER', [
+    'x',
+    {},
+    7,
+    Array.from({ length: 10_001 }, (_, id) => ({ id, content: `<${id}>` })),
+  ]),
   change('an added token without content', 'E_CONFIG', added({ id: 700 })),
   change('an added token of no characters', 'E_TOKENIZER', added({ id: 700, content: '' })),
   change('an added token that stands twice', 'E_TOKENIZER', added({ id: 1, content: '[UNK]' })),
@@ -97,11 +112,23 @@ export const TOKENIZERS: readonly Case[] = [
     { type: '__proto__' },
     { type: 'Prepend', prepend: 'x'.repeat(10_000) },
   ].flatMap(normalizer => values(FILE, '', 'normalizer', 'E_TOKENIZER', [normalizer])),
-  ...values(FILE, '', 'normalizer', 'E_CONFIG', ['BertNormalizer', [], {}, { type: 7 }, { type: 'Sequence' }, { type: 'Sequence', normalizers: [7] }]),
-  ...['clean_text', 'handle_chinese_chars', 'lowercase', 'strip_accents'].flatMap(key => values(FILE, 'normalizer', key, 'E_CONFIG', ['yes', 1])),
+  ...values(FILE, '', 'normalizer', 'E_CONFIG', [
+    'BertNormalizer',
+    [],
+    {},
+    { type: 7 },
+    { type: 'Sequence' },
+    { type: 'Sequence', normalizers: [7] },
+  ]),
+  ...['clean_text', 'handle_chinese_chars', 'lowercase', 'strip_accents'].flatMap(key =>
+    values(FILE, 'normalizer', key, 'E_CONFIG', ['yes', 1]),
+  ),
   ...[
     { type: 'Split', pattern: { Regex: EVIL }, behavior: 'Isolated', invert: false },
-    { type: 'Sequence', pretokenizers: [{ type: 'BertPreTokenizer' }, { type: 'Split', pattern: { Regex: '(?:(?:a*)*)*b' } }] },
+    {
+      type: 'Sequence',
+      pretokenizers: [{ type: 'BertPreTokenizer' }, { type: 'Split', pattern: { Regex: '(?:(?:a*)*)*b' } }],
+    },
     { type: 'ByteLevel', use_regex: true },
     { type: 'Metaspace' },
     { type: 'Whitespace' },
@@ -110,32 +137,72 @@ export const TOKENIZERS: readonly Case[] = [
   ].flatMap(splitter => values(FILE, '', 'pre_tokenizer', 'E_TOKENIZER', [splitter])),
   ...values(FILE, '', 'pre_tokenizer', 'E_CONFIG', ['BertPreTokenizer', [], {}]),
 
-  ...values(FILE, '', 'post_processor', 'E_TOKENIZER', [{ type: 'Evil' }, { type: '__proto__' }, { type: 'BertProcessing', cls: ['x', 9999], sep: ['[SEP]', 3] }]),
-  ...values(FILE, '', 'post_processor', 'E_CONFIG', ['x', [], {}, { type: 'BertProcessing' }, { type: 'TemplateProcessing' }]),
-  change('a template of 17 pieces', 'E_TOKENIZER', template(p => p.single.push(...Array(17).fill(p.single[0])))),
-  change('a template without the text', 'E_TOKENIZER', template(p => p.single.splice(1, 1))),
-  change('a template with the text a second time', 'E_TOKENIZER', template(p => p.single.push(p.single[1]))),
-  change('a template with a token type of 2', 'E_CONFIG', template(p => {
-    p.single[0].SpecialToken.type_id = 2;
-  })),
-  change('a template with a special token nobody knows', 'E_CONFIG', template(p => {
-    p.single[0].SpecialToken.id = '__proto__';
-  })),
-  change('a special token of 17 ids', 'E_TOKENIZER', template(p => {
-    const [token] = Object.values(p.special_tokens) as EditableJson[];
-    token.ids = Array(17).fill(token.ids[0]);
-    token.tokens = Array(17).fill(token.tokens[0]);
-  })),
-  change('a special token whose id is beyond the vocabulary', 'E_TOKENIZER', template(p => {
-    for (const token of Object.values(p.special_tokens) as EditableJson[]) token.ids = [9999];
-  })),
+  ...values(FILE, '', 'post_processor', 'E_TOKENIZER', [
+    { type: 'Evil' },
+    { type: '__proto__' },
+    { type: 'BertProcessing', cls: ['x', 9999], sep: ['[SEP]', 3] },
+  ]),
+  ...values(FILE, '', 'post_processor', 'E_CONFIG', [
+    'x',
+    [],
+    {},
+    { type: 'BertProcessing' },
+    { type: 'TemplateProcessing' },
+  ]),
+  change(
+    'a template of 17 pieces',
+    'E_TOKENIZER',
+    template(p => p.single.push(...Array(17).fill(p.single[0]))),
+  ),
+  change(
+    'a template without the text',
+    'E_TOKENIZER',
+    template(p => p.single.splice(1, 1)),
+  ),
+  change(
+    'a template with the text a second time',
+    'E_TOKENIZER',
+    template(p => p.single.push(p.single[1])),
+  ),
+  change(
+    'a template with a token type of 2',
+    'E_CONFIG',
+    template(p => {
+      p.single[0].SpecialToken.type_id = 2;
+    }),
+  ),
+  change(
+    'a template with a special token nobody knows',
+    'E_CONFIG',
+    template(p => {
+      p.single[0].SpecialToken.id = '__proto__';
+    }),
+  ),
+  change(
+    'a special token of 17 ids',
+    'E_TOKENIZER',
+    template(p => {
+      const [token] = Object.values(p.special_tokens) as EditableJson[];
+      token.ids = Array(17).fill(token.ids[0]);
+      token.tokens = Array(17).fill(token.tokens[0]);
+    }),
+  ),
+  change(
+    'a special token whose id is beyond the vocabulary',
+    'E_TOKENIZER',
+    template(p => {
+      for (const token of Object.values(p.special_tokens) as EditableJson[]) token.ids = [9999];
+    }),
+  ),
 
   vocabTxt('as it was before tokenizer.json', 'loads', tokens => tokens.join('\n')),
   vocabTxt('with the line ends of Windows', 'loads', tokens => tokens.join('\r\n')),
   vocabTxt('a token twice', 'E_TOKENIZER', tokens => [...tokens, 'the', 'the'].join('\n')),
   vocabTxt('a line of 2,000 characters', 'E_TOKENIZER', tokens => [...tokens, 'x'.repeat(2000)].join('\n')),
   vocabTxt('without [CLS]', 'E_TOKENIZER', tokens => tokens.filter(token => token !== '[CLS]').join('\n')),
-  vocabTxt('more lines than the embedding table has rows', 'E_TOKENIZER', tokens => [...tokens, 'brand-new-token'].join('\n')),
+  vocabTxt('more lines than the embedding table has rows', 'E_TOKENIZER', tokens =>
+    [...tokens, 'brand-new-token'].join('\n'),
+  ),
   vocabTxt('empty', 'E_TOKENIZER', () => ''),
   vocabTxt('binary', 'E_TOKENIZER', () => '\0\x01\x02'),
   addedTokensJson('harmless', 'loads', '{}'),
@@ -143,8 +210,12 @@ export const TOKENIZERS: readonly Case[] = [
   addedTokensJson('an id that is text', 'E_CONFIG', '{"<new>": "7"}'),
   addedTokensJson('an array', 'E_CONFIG', '[]'),
   addedTokensJson('an id beyond the embedding table', 'E_TOKENIZER', '{"<new>": 600}'),
-  { name: 'vocab.txt: not UTF-8', code: 'E_TOKENIZER', make: m => {
-    m.remove(FILE);
-    m.write('vocab.txt', Uint8Array.of(0x5b, 0xff, 0xfe, 0x0a));
-  } },
+  {
+    name: 'vocab.txt: not UTF-8',
+    code: 'E_TOKENIZER',
+    make: m => {
+      m.remove(FILE);
+      m.write('vocab.txt', Uint8Array.of(0x5b, 0xff, 0xfe, 0x0a));
+    },
+  },
 ];
