@@ -86,6 +86,16 @@ export class GlassbertError extends Error {
   }
 }
 
+/**
+ * What is done about a problem. Loading throws the first one; who wants to know them all collects them, and the work goes on
+ * with what is left.
+ */
+export type Refuse = (error: unknown) => void;
+
+export const refuseFirst: Refuse = error => {
+  throw error;
+};
+
 /** Longer messages are cut in the middle of nowhere: no genuine one comes near. */
 const MAX_MESSAGE = 2000;
 

@@ -146,7 +146,7 @@ function formatFindings(
   examined: Examined,
   problem: GlassbertError | undefined,
 ): string {
-  const { by, source, signer, limits } = statement;
+  const { by, source, signer, subject, limits } = statement;
   const { comparison, files, bytes, rootDigest, emptyDirectories } = examined;
   const { unchanged, changed, missing, added, renamed, ignored } = comparison;
   const names = (all: readonly string[]): string[][] => all.map(name => [visible(name)]);
@@ -156,6 +156,7 @@ function formatFindings(
       ['directory', visible(directory)],
       ['compared with', by === source ? source : `${by} ${visible(source)}`],
       ...(signer === null ? [] : [['signed by', visible(signer)]]),
+      ...(subject === null ? [] : [['signed as', visible(subject)]]),
       ['root digest', rootDigest],
       ...(rootDigest === statement.rootDigest ? [] : [['expected', statement.rootDigest]]),
       ['files', `${count(files.length)} there, ${megabytes(bytes)}`],

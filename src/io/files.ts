@@ -58,7 +58,7 @@ const MAX_NAME = 255;
 const SEGMENT = /^[A-Za-z0-9._-]*[A-Za-z0-9_-]$/;
 
 /** On Windows these open devices, in every directory and with every extension. */
-const DEVICE = /^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)/i;
+export const DEVICE = /^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)/i;
 
 /**
  * @throws E_PATH_UNSAFE unless `name` is one or more plain parts with "/" between them

@@ -10,7 +10,7 @@ import { fields } from '../io/json-fields.ts';
 import { checkCount, MAX_TOKEN_LENGTH } from './vocabulary.ts';
 
 /** Names by which tokenizer_config.json may rename the special tokens, and the names they have if it does not. */
-const SPECIAL_TOKENS = {
+export const SPECIAL_TOKENS = {
   pad_token: '[PAD]',
   unk_token: '[UNK]',
   cls_token: '[CLS]',
@@ -111,7 +111,7 @@ function refuse(file: string, summary: string, expected: string, found?: string)
 }
 
 /** A special token is written as a string, or as an object with its `content`. */
-function contentOf(value: Json | undefined): string | undefined {
+export function contentOf(value: Json | undefined): string | undefined {
   if (typeof value === 'string') return value;
   const content = (value as JsonObject | null | undefined)?.content;
   return typeof content === 'string' ? content : undefined;

@@ -24,12 +24,13 @@ export function compareNames(
   found: readonly string[],
 ): Pick<Comparison, 'missing' | 'added' | 'ignored'> & { readonly present: string[] } {
   const there = new Set(found);
+  const ignored = new Set(record.ignored);
   const unrecorded = found.filter(name => !record.files.has(name));
   return {
     present: found.filter(name => record.files.has(name)),
     missing: [...record.files.keys()].filter(name => !there.has(name)),
-    added: unrecorded.filter(name => !isIgnored(name, record.ignored)),
-    ignored: unrecorded.filter(name => isIgnored(name, record.ignored)),
+    added: unrecorded.filter(name => !isIgnored(name, ignored)),
+    ignored: unrecorded.filter(name => isIgnored(name, ignored)),
   };
 }
 

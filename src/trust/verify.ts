@@ -60,6 +60,8 @@ export interface Statement {
   readonly rootDigest: string;
   readonly ignored: readonly string[];
   readonly signer: string | null;
+  /** What the model was called where it was signed, which binds nothing; null where it was not signed. */
+  readonly subject: string | null;
   readonly warnings: readonly Warning[];
   /** What it cannot show, in sentences. */
   readonly limits: readonly string[];
@@ -111,6 +113,7 @@ export async function readStatement(directory: string, options: VerifyOptions): 
     rootDigest: expect,
     ignored: [...GIT_NAMES, MANIFEST_NAME, SIGNATURE_NAME, ...checkIgnorePaths(options.ignorePaths ?? [])],
     signer: null,
+    subject: null,
     warnings: [],
     limits: [NOT_NAMES, NOT_COVERED],
   };
@@ -133,7 +136,8 @@ export async function examine(
   },
 ): Promise<Examined> {
   const { record } = statement;
-  const ignore = (name: string): boolean => !record?.files.has(name) && isIgnored(name, statement.ignored);
+  const left = new Set(statement.ignored);
+  const ignore = (name: string): boolean => !record?.files.has(name) && isIgnored(name, left);
   const { files: found, ignored, emptyDirectories } = await findFiles(directory, ignore, options.allowSymlinks);
   const names = found.map(({ name }) => name);
   if (options.namesFirst && record) {
@@ -221,6 +225,7 @@ async function readManifest(directory: string, options: VerifyOptions): Promise<
     rootDigest: root,
     ignored,
     signer: null,
+    subject: null,
     warnings: unpinned ? [{ code: 'W_MANIFEST_UNPINNED', message: `${path}: ${ACCIDENTS_ALONE}` }] : [],
     limits: [...(expect !== undefined && own !== undefined ? [NOT_NAMES] : []), NOT_COVERED],
   };
@@ -248,6 +253,7 @@ async function readSignature(directory: string, policy: SignaturePolicy, options
     rootDigest: signed.rootDigest,
     ignored,
     signer: signed.signer,
+    subject: signed.subject,
     warnings: signed.warnings,
     limits: [NOT_COVERED],
   };
