@@ -16,6 +16,7 @@ import { EXIT, exitCodeOf } from './exit-codes.ts';
 import { addInspect } from './inspect.ts';
 import { addManifest } from './manifest.ts';
 import { outputError } from './output.ts';
+import { addSign } from './sign.ts';
 import { addSimilar } from './similar.ts';
 import { talk, visible } from './terminal.ts';
 import { addTokens } from './tokens.ts';
@@ -69,7 +70,7 @@ Exit codes:
   1  a check failed            5    the input cannot be read
   2  wrong usage               130  interrupted`,
     );
-  for (const add of [addEmbed, addSimilar, addTokens, addInspect, addCheck, addManifest, addVerify, addDemo])
+  for (const add of [addEmbed, addSimilar, addTokens, addInspect, addCheck, addManifest, addSign, addVerify, addDemo])
     add(program);
   return program;
 }

@@ -1,11 +1,11 @@
 /** `glassbert manifest`: the checksums of a directory, in the form of sha256sum. */
 import type { Command } from 'commander';
 import { locatorOf } from '../io/walk.ts';
-import { findFiles, hashFiles, rootDigest } from '../trust/digests.ts';
-import { checkIgnorePaths, GIT_NAMES, isIgnored, MANIFEST_NAME, SIGNATURE_NAME } from '../trust/record.ts';
+import { hashBytes, rootDigest } from '../trust/digests.ts';
+import { checkIgnorePaths, GIT_NAMES, MANIFEST_NAME, SIGNATURE_NAME } from '../trust/record.ts';
 import { formatSha256sums } from '../trust/sha256sums.ts';
 import { TRUST_EXIT_HELP } from './exit-codes.ts';
-import { megabytes, withHashingProgress } from './hashing.ts';
+import { megabytes, recordDirectory } from './hashing.ts';
 import { collect } from './options.ts';
 import { openOutputFile, STDOUT } from './output.ts';
 import { count, talk } from './terminal.ts';
@@ -48,22 +48,19 @@ async function manifest(directory: string, flags: ManifestFlags): Promise<void> 
     ...[...GIT_NAMES, MANIFEST_NAME, SIGNATURE_NAME, ...(own === undefined ? [] : [own])],
     ...checkIgnorePaths(flags.ignorePath ?? []),
   ];
-  const { files, emptyDirectories } = await findFiles(directory, name => isIgnored(name, ignored), flags.allowSymlinks);
-  const { digests } = await withHashingProgress(onProgress => hashFiles(files, () => 'sha256', { onProgress }));
-  const recorded = files.map(({ name }) => ({
-    name,
-    algorithm: 'sha256' as const,
-    digest: digests.get(name) as string,
-  }));
+  const { recorded, bytes, emptyDirectories } = await recordDirectory(directory, ignored, flags.allowSymlinks);
 
+  const list = formatSha256sums(recorded);
   const output = flags.output === undefined ? STDOUT : await openOutputFile(flags.output);
   try {
-    await output.write(formatSha256sums(recorded));
+    await output.write(list);
     await output.commit();
   } finally {
     await output.close();
   }
-  const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
-  talk(`${count(files.length)} files, ${megabytes(bytes)}; root digest ${rootDigest(recorded)}`);
-  if (emptyDirectories.length > 0) talk(`${count(emptyDirectories.length)} empty directories, which no list can hold`);
+  talk(
+    `${count(recorded.length)} files, ${megabytes(bytes)}; ${count(emptyDirectories.length)} empty directories left out`,
+  );
+  talk(`list digest  sha256:${hashBytes(Buffer.from(list), 'sha256')}`);
+  talk(`root digest  ${rootDigest(recorded)}, which does not know the names`);
 }

@@ -44,8 +44,8 @@ export interface WeightsReport {
 
 /** What a directory was compared with, completely, before anything in it was used. */
 export interface Verification {
-  readonly by: 'signature' | 'manifest' | 'root digest';
-  /** The path of the signature or manifest, or the root digest that was expected. */
+  readonly by: 'signature' | 'manifest' | 'digest';
+  /** The path of the signature or manifest, or the digest that was expected. */
   readonly source: string;
   /** 'sha256:' and the digest of the digests of all covered files. */
   readonly rootDigest: string;

@@ -148,7 +148,7 @@ export async function hashFiles(
 
 /**
  * The digest of the digests, SHA-256 over their raw bytes in the order given (OpenSSF Model Signing 1.0). One number for a
- * whole directory; of names it knows only the order.
+ * whole directory; of names it knows only the order, so it does not tell when a file is renamed and keeps its place.
  *
  * @returns 'sha256:' and 64 hexadecimal digits
  */
