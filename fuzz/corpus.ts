@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Target } from './target.ts';
 
-export const TARGETS = ['safetensors', 'json', 'tokenizer', 'text'] as const;
+export const TARGETS = ['safetensors', 'json', 'tokenizer', 'text', 'bundle', 'certificate', 'sha256sums'] as const;
 
 export type TargetName = (typeof TARGETS)[number];
 

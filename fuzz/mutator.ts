@@ -144,7 +144,7 @@ function repeated(data: Uint8Array, times: number): Uint8Array {
 
 /** One character a byte, so that places in the text are places in the bytes. */
 function latin1(data: Uint8Array): string {
-  return Buffer.from(data.buffer, data.byteOffset, data.length).latin1Slice();
+  return Buffer.from(data.buffer, data.byteOffset, data.length).toString('latin1');
 }
 
 type Span = readonly [start: number, end: number];

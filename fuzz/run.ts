@@ -21,6 +21,7 @@ const HANG_SECONDS = 60;
 const HEAP_MB = 1024;
 /** Inputs kept in the repository are small, and not without number. */
 const SAVED_BYTES = 1500;
+const SAVED_INPUTS = 120;
 
 const FINDINGS = new URL('findings/', import.meta.url);
 
@@ -55,7 +56,6 @@ function fuzz(name: TargetName): Promise<number> {
     workerData: job,
     resourceLimits: { maxOldGenerationSizeMb: HEAP_MB },
   });
-  const [executions, length] = new Uint32Array(shared);
   const counter = new Uint32Array(shared);
   let found = 0;
   const report = ({ what, data }: Finding): void => {
@@ -71,7 +71,7 @@ function fuzz(name: TargetName): Promise<number> {
   const current = (): Uint8Array => new Uint8Array(shared, 8, counter[1]).slice();
 
   return new Promise(resolve => {
-    let [last, since] = [executions, 0];
+    let [last, since] = [0, 0];
     const watch = setInterval(() => {
       since = counter[0] === last ? since + 1 : 0;
       last = counter[0];
@@ -96,12 +96,15 @@ function fuzz(name: TargetName): Promise<number> {
   });
 }
 
-/** The corpus becomes these: the smallest input of every outcome. */
+/** The corpus becomes some of these, the smallest inputs of every outcome: evenly from those that were found early and late. */
 function save(name: TargetName, kept: readonly Uint8Array[]): void {
   rmSync(directoryOf(name), { recursive: true, force: true });
   mkdirSync(directoryOf(name), { recursive: true });
-  for (const data of kept) {
-    if (data.length <= SAVED_BYTES) writeFileSync(new URL(hash(data), directoryOf(name)), data);
+  const small = kept.filter(data => data.length <= SAVED_BYTES);
+  const step = Math.max(1, small.length / SAVED_INPUTS);
+  for (let i = 0; i < small.length; i += step) {
+    const data = small[Math.floor(i)] as Uint8Array;
+    writeFileSync(new URL(hash(data), directoryOf(name)), data);
   }
 }
 

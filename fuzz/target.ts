@@ -27,7 +27,10 @@ export function outcome(codes: readonly ErrorCode[], read: () => string): string
   } catch (error) {
     if (!(error instanceof GlassbertError) || !codes.includes(error.code)) throw error;
     const { code, message } = error;
-    return `${code} ${message.replace(/"(?:[^"\\]|\\.)*"|[0-9]+|\\u\{\w+\}/g, '_').slice(0, 120)}`;
+    return `${code} ${message
+      .replace(/,? found .*/s, '')
+      .replace(/"(?:[^"\\]|\\.)*"|0x[0-9a-f]+|[0-9]+(?:\.[0-9]+)*|\\u\{\w+\}/g, '_')
+      .slice(0, 120)}`;
   }
 }
 

@@ -68,7 +68,7 @@ export function reshape(data: Uint8Array, other: Uint8Array, mutator: Mutator): 
   if (integer(4) > 0) {
     const ends = Array.from(
       Buffer.from(newHeader)
-        .latin1Slice()
+        .toString('latin1')
         .matchAll(/,\s*([0-9]{1,4})\s*\]\s*\}/g),
       match => Number(match[1]),
     );

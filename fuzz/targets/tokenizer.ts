@@ -50,13 +50,14 @@ export function fuzz(data: Uint8Array): string {
               `an id of no row: ${ids}`,
             );
             claim(
-              typeIds.every(type => type === 0 || type < tokenizer.typeIdCount.pair),
+              typeIds.every(type => type < tokenizer.typeIdCount[pair === undefined ? 'single' : 'pair']),
               'a type of no row',
             );
             total += ids.length;
             return `${ids} ${typeIds} ${tokens}`;
           });
-        claim(encode() === encode(), 'two answers to one text');
+        const once = encode();
+        claim(encode() === once, 'two answers to one text');
       }
     }
     return `accepted ${magnitude(tokenizer.vocabSize)} ${magnitude(total)} ${tokenizer.notes.length}`;

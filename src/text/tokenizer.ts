@@ -93,7 +93,7 @@ export function createTokenizer(parts: TokenizerParts): Tokenizer {
   const json = parts.tokenizerJson ?? fromVocab(parts, rows, tokenizerConfig, file, notes);
 
   const options = bertOptions(json, tokenizerConfig, doLowerCase, file, notes);
-  const vocabulary = readVocabulary(json, rows, file);
+  const vocabulary = readVocabulary(json, file, rows);
   const special = new Set(vocabulary.added.filter(token => token.special).map(({ id }) => id));
   const template = readTemplate(json.post_processor ?? null, file);
   const { single, pair: paired = [] } = template;

@@ -29,7 +29,11 @@ export interface Vocabulary {
  * @param rows - of the embedding table, where it is known: a vocabulary that cannot fit is refused before it takes memory
  * @throws E_TOKENIZER, and E_CONFIG for missing and mistyped fields
  */
-export function readVocabulary(tokenizerJson: JsonObject, rows: number, file: string): Vocabulary {
+export function readVocabulary(
+  tokenizerJson: JsonObject,
+  file: string,
+  rows: number = Number.POSITIVE_INFINITY,
+): Vocabulary {
   const model = asObject(tokenizerJson.model ?? null, file, 'model');
   const vocab = asObject(model.vocab ?? null, file, 'model.vocab');
   const tokens = Object.keys(vocab);
