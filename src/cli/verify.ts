@@ -160,7 +160,7 @@ function formatFindings(
       ...(signer === null ? [] : [['signed by', visible(signer)]]),
       ...(subject === null ? [] : [['signed as', visible(subject)]]),
       ['root digest', rootDigest],
-      ...(listDigest === null ? [] : [['list digest', listDigest]]),
+      ...(listDigest === null || by === 'signature' ? [] : [['list digest', listDigest]]),
       ...(problem === undefined ? [] : [['expected', statement.digest]]),
       ['files', `${count(files.length)} there, ${megabytes(bytes)}`],
       ...(statement.record === undefined ? [] : [['covered', `${count(unchanged.length)} unchanged`]]),

@@ -1,6 +1,16 @@
 /** Loading with `verify`: nothing is used before everything is compared, and what was hashed is what is used. */
 import { generateKeyPairSync } from 'node:crypto';
-import { appendFileSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { DEFAULT_MODEL, type LoadOptions, SentenceEncoder, type VerifyOptions, type Warning } from '../../src/index.ts';
@@ -214,6 +224,27 @@ describe('the bytes that were hashed are the bytes that are used', () => {
     appendFileSync(model.path('config.json'), ' ');
     const { message } = await refusal('E_DIGEST', () => files.read('config.json', 2 ** 20));
     expect(message).toContain('changed after it was verified');
+  });
+
+  test('weights of any size take no memory before they are known to be genuine', async () => {
+    const model = await listedModel();
+    const genuine = readFileSync(model.path('model.safetensors'));
+    truncateSync(model.path('model.safetensors'), 2 ** 29); // zeros that take no room on the disk
+    const before = process.memoryUsage().rss;
+    await refusal('E_DIGEST', () => load(model.directory, {}));
+    expect(process.memoryUsage().rss - before).toBeLessThan(300e6);
+
+    // Genuine ones of that size are read when they are asked for, and hashed again.
+    model.write('SHA256SUMS', formatSha256sums(await recordOf(model.directory, ['SHA256SUMS'])));
+    const files = await openVerifiedFiles(model.directory, {});
+    const weights = await files.open('model.safetensors');
+    expect(weights.size).toBe(2 ** 29);
+    const start = new Uint8Array(genuine.length);
+    await weights.read(start, 0);
+    expect(Buffer.from(start)).toEqual(genuine);
+    await weights.close();
+    truncateSync(model.path('model.safetensors'), 2 ** 29 - 1);
+    await refusal('E_DIGEST', () => files.open('model.safetensors'));
   });
 
   test('a file that changes while it is hashed is refused', async () => {
