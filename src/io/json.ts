@@ -45,12 +45,17 @@ export interface JsonLimits {
 const MAX_JSON_DEPTH = 32;
 
 /**
- * Enough for a vocabulary of 2,000,000 words with 10,000 added tokens (2.1 million values) and for a safetensors header of
- * 100,000 tensors (1 million); the largest genuine file known, XLM-RoBERTa's tokenizer.json, has 750,000. The worst text
- * within the bound, nothing but empty objects, takes 0.6 s and 0.7 GB (Node 24, x64); without it, the bytes of a file could ask for
- * any multiple.
+ * What a text may ask for, so that no file takes a multiple of its own size, or 300 MB (test/hostile/sizes.ts, Node 24, x64).
+ *
+ * Values: of the genuine files known, tokenizer.json of Gemma has most, 2 million; a safetensors header of 100,000 tensors has
+ * 1 million. Objects take 250 bytes each, however little is in them; that header has 100,001, everything else far fewer. Keys
+ * of one object: the largest vocabulary known, that of XLM-V, has 901,629. The length of a key in UTF-16 units, for it is hashed
+ * and copied: tokens and names of tensors have a few hundred.
  */
 const MAX_JSON_VALUES = 2_200_000;
+const MAX_JSON_OBJECTS = 120_000;
+export const MAX_JSON_KEYS = 1_000_000;
+const MAX_JSON_KEY_LENGTH = 65_536;
 
 /**
  * @param source - UTF-8 bytes, or text already decoded
@@ -81,6 +86,9 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const FIRST_PRINTABLE = 0x20;
 
+/** Elements that V8 reserves when the first one is pushed. */
+const ROOM = 16;
+
 /** Recursive descent, one method per rule of the grammar. */
 class Parser {
   private readonly text: string;
@@ -89,8 +97,9 @@ class Parser {
   private readonly numbers: 'exact' | 'rounded' | 'natural';
   private readonly values: number;
   private readonly tables: readonly string[];
-  /** How many values may still come. */
+  /** How many values may still come, and of those, objects. */
   private left: number;
+  private objectsLeft = MAX_JSON_OBJECTS;
   /** The index of the next character. */
   private at = 0;
 
@@ -159,13 +168,18 @@ class Parser {
     return table;
   }
 
-  private members(level: number, has: (key: string) => boolean, enter: (key: string, value: Json) => void): void {
+  private members(level: number, has: (key: string) => boolean, add: (key: string, value: Json) => void): void {
     this.enter(level);
+    if (this.objectsLeft-- === 0) throw this.error(`there are more than ${MAX_JSON_OBJECTS} objects`);
     if (this.ends('}')) return;
-    for (;;) {
+    for (let keys = 1; ; keys++) {
+      if (keys > MAX_JSON_KEYS) throw this.error(`an object has more than ${MAX_JSON_KEYS} keys`);
       if (this.peek() !== '"') throw this.unexpected('a key in double quotes');
       const keyAt = this.at;
       const key = this.string();
+      if (key.length > MAX_JSON_KEY_LENGTH) {
+        throw this.error(`a key is longer than ${MAX_JSON_KEY_LENGTH} characters`, { at: keyAt, found: quote(key) });
+      }
       if (has(key)) {
         throw this.error(`the key ${quote(key)} stands twice in one object`, {
           at: keyAt,
@@ -174,7 +188,7 @@ class Parser {
       }
       if (this.peek() !== ':') throw this.unexpected('":"');
       this.at++;
-      enter(key, this.value(level + 1, key));
+      add(key, this.value(level + 1, key));
       if (this.ends('}')) return;
       this.comma('}');
     }
@@ -186,7 +200,8 @@ class Parser {
     if (this.ends(']')) return array;
     for (;;) {
       array.push(this.value(level + 1));
-      if (this.ends(']')) return array;
+      // An array that grew has room to grow on, 16 elements at first: a copy has none.
+      if (this.ends(']')) return array.length > ROOM ? array : array.slice();
       this.comma(']');
     }
   }

@@ -262,8 +262,9 @@ export class TensorPlan {
     const dtype = this.weights.tensors.get(full)?.dtype;
     if (dtype !== 'F16' && dtype !== 'BF16') return this.tensor(name, V, D);
     if (!this.isThere(full, [V, D])) return this.kernels.floats(0);
-    const { buffer, byteOffset } = this.allocate([V, Math.ceil(D / 2)], full);
-    const into = { codes: new Uint16Array(buffer, byteOffset, V * D), values: valuesOfHalves(dtype) };
+    const room = this.allocate([V, Math.ceil(D / 2)], full);
+    const codes = new Uint16Array(room.buffer, room.byteOffset, Math.min(V * D, room.byteLength / 2));
+    const into = { codes, values: valuesOfHalves(dtype) };
     this.reads.push({ name: full, into });
     return into;
   }
