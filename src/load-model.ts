@@ -190,7 +190,8 @@ function chooseThreads(wanted: number | undefined, kernels: Kernels): number {
 }
 
 function loadTokenizer({ transformer }: ModelDirectory, config: BertConfig, settings: Settings): Tokenizer {
-  const tokenizer = tokenizerOf(transformer, settings.doLowerCase.value, settings.maxSeqLength.value);
+  const { doLowerCase, maxSeqLength } = settings;
+  const tokenizer = tokenizerOf(transformer, doLowerCase.value, maxSeqLength.value, config.vocab_size);
   checkTokenizer(tokenizer, config, transformer.tokenizer.file);
   return tokenizer;
 }

@@ -129,7 +129,7 @@ async function readModule(files: ModelFiles, entry: Json, i: number, file: strin
       found: `${kind} in place ${i}`,
     });
   }
-  const path = module.string('path').replace(/\/$/, '');
+  const path = module.string('path').replace(/(?<=.)\/$/s, ''); // "/" itself is no name in the directory
   if (i > 0 && path === '') {
     throw new GlassbertError('E_MODULE', `the module ${kind} has no directory of its own`, { file });
   }

@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { GlassbertError } from '../errors.ts';
 import { RegularFile } from '../io/regular-file.ts';
-import { type Locator, locatorOf, sortByBytes, walk } from '../io/walk.ts';
+import { type Entry, locatorOf, sortByBytes, walk } from '../io/walk.ts';
 import type { RecordedFile } from './record.ts';
 
 /** `gitBlob` is the SHA-1 by which git names a file: against accidents alone, as collisions can be made. */
@@ -49,21 +49,20 @@ export async function findFiles(
   allowSymlinks = false,
 ): Promise<FoundFiles> {
   const entries = await walk(directory);
-  const locator = await locatorOf(directory);
+  const { root, locate } = await locatorOf(directory);
   const ignored: string[] = [];
-  const taken: string[] = [];
-  for (const { name, kind } of entries) {
+  const files: FoundFile[] = [];
+  for (const { name, kind, bytes } of entries) {
+    const shown = join(directory, name);
     if (kind === 'directory') continue;
     if (ignore(name)) ignored.push(name);
-    else if (kind === 'file' || (kind === 'link' && allowSymlinks)) taken.push(name);
-    else throw notAFile(join(directory, name), kind);
+    else if (kind === 'file') files.push({ name, shown, path: join(root, name), bytes });
+    else if (kind === 'link' && allowSymlinks) files.push({ name, shown, ...(await locate(name)) });
+    else throw notAFile(shown, kind);
   }
   const parents = new Set(entries.filter(({ kind }) => kind !== 'directory').flatMap(({ name }) => parentsOf(name)));
-  return {
-    files: await Promise.all(taken.map(name => find(locator, directory, name))),
-    ignored,
-    emptyDirectories: entries.flatMap(({ name, kind }) => (kind === 'directory' && !parents.has(name) ? name : [])),
-  };
+  const isEmpty = ({ name, kind }: Entry): boolean => kind === 'directory' && !parents.has(name);
+  return { files, ignored, emptyDirectories: entries.filter(isEmpty).map(({ name }) => name) };
 }
 
 export interface HashOptions {
@@ -302,10 +301,6 @@ class HashThread {
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-
-async function find(locator: Locator, directory: string, name: string): Promise<FoundFile> {
-  return { name, shown: join(directory, name), ...(await locator.locate(name)) };
-}
 
 /** 'a/b/c' lies in 'a' and 'a/b'. */
 function parentsOf(name: string): string[] {

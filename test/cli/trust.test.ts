@@ -121,6 +121,10 @@ describe('verify', () => {
   });
 });
 
+test('inspect says that nothing vouches for what is loaded without verifying', async () => {
+  expect(await output(['inspect'])).toMatch(/^Verification\n {2}none +the files were taken as they are/m);
+});
+
 describe('the exit code tells a script what is wrong', () => {
   test.each<[number, string, (model: Awaited<ReturnType<typeof listed>>) => string[]]>([
     [0, 'nothing', ({ directory }) => ['verify', directory]],

@@ -124,6 +124,16 @@ describe('what has two readings, or none, is refused', () => {
     const { message } = await refused(`[${'0,'.repeat(8_000_000)}0]`);
     expect(message).toContain('more than 2200000 values');
   });
+
+  test('more objects or keys than any genuine file has, or keys as long as none', async () => {
+    const objects = (count: number): string => `[${'{},'.repeat(count - 1)}{}]`;
+    expect(parseJson(objects(120_000))).toHaveLength(120_000);
+    expect((await refused(objects(120_001))).message).toContain('more than 120000 objects');
+    const keys = (count: number): string => `{${Array.from({ length: count }, (_, i) => `"${i}":0`)}}`;
+    expect((await refused(keys(1_000_001))).message).toContain('more than 1000000 keys');
+    expect(parseJson(`{"${'x'.repeat(65_536)}":0}`)).toBeTypeOf('object');
+    expect((await refused(`{"${'x'.repeat(65_537)}":0}`)).message).toContain('longer than 65536 characters');
+  });
 });
 
 test('an error or a string does not cost many times its text', { timeout: 30_000 }, async () => {

@@ -21,6 +21,8 @@ export function copyModel(name = 'bert-mean-normalize') {
     parent,
     directory,
     path,
+    read: (file: string): string => readFileSync(path(file), 'utf8'),
+    bytes: (file: string): Uint8Array => readFileSync(path(file)),
     write: (file: string, content: string | Uint8Array): void => writeFileSync(path(file), content),
     remove: (file: string): void => rmSync(path(file), { recursive: true }),
     /** Reads a JSON file, lets `change` edit it or replace it, and writes it back. */

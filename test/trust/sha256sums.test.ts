@@ -179,6 +179,7 @@ test('long lines without an end take no time', async () => {
     '\\'.repeat(2 ** 20),
     `SHA256 (${') = '.repeat(2 ** 18)}`,
     ' '.repeat(2 ** 20),
+    '#\n'.repeat(2 ** 20),
     '('.repeat(2 ** 20),
   ]) {
     await refusal('E_MANIFEST', () => parse(line));
