@@ -19,8 +19,8 @@ export function runPage(page: string): string {
   try {
     cpSync(join(ROOT, 'models', 'glassbert-mini'), join(directory, 'model'), { recursive: true });
     for (const made of ['SHA256SUMS', 'model.sig']) rmSync(join(directory, 'model', made), { force: true });
-    const program = /```js\n([^]*?)```/.exec(page)?.[1].replace("'glassbert'", `'${join(ROOT, 'src', 'index.ts')}'`);
-    return page.replace(/```console\n([^]*?)```/g, (_, block: string) => {
+    const program = /```js\n([\s\S]*?)```/.exec(page)?.[1].replace("'glassbert'", `'${join(ROOT, 'src', 'index.ts')}'`);
+    return page.replace(/```console\n([\s\S]*?)```/g, (_, block: string) => {
       const commands = block.split('\n').filter(line => line.startsWith('$ '));
       const runs = commands.map(command => {
         if (existsSync(join(directory, 'inside'))) writeFileSync(join(directory, 'inside', 'load.mjs'), program ?? '');
