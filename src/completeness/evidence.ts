@@ -52,34 +52,32 @@ export async function gatherEvidence(
   onProgress?: HashOptions['onProgress'],
 ): Promise<Evidence[]> {
   const { directory } = files;
+  const signs = [MANIFEST_NAME, SIGNATURE_NAME, DOWNLOAD];
+  const isRecorded = tree.entries.some(({ name, kind }) => kind === 'link' || signs.includes(name));
+  if (!isRecorded) return []; // to find out where 100,000 files are takes a while
   const found = await locateAll(directory, tree);
   const names = [...found.keys()];
-  const hash = (algorithm: Algorithm, wanted: readonly string[]) =>
-    digestsOf(
-      wanted.flatMap(name => found.get(name) ?? []),
-      algorithm,
-      findings,
-      onProgress,
-    );
+  const hash: Hash = (algorithm, wanted) =>
+    findings.attempt(async () => {
+      const these = wanted.flatMap(name => found.get(name) ?? []);
+      return (await hashFiles(these, () => algorithm, { onProgress })).digests;
+    });
 
   const evidence: Evidence[] = [];
-  for (const kind of ['checksums', 'signature'] as const) {
-    const name = kind === 'checksums' ? MANIFEST_NAME : SIGNATURE_NAME;
-    if (!found.has(name)) continue;
-    const record = await findings.attempt(() =>
-      kind === 'checksums' ? readManifest(directory) : readSignature(directory, tree, found.get(name) as FoundFile),
-    );
-    evidence.push(
-      record === undefined
-        ? { kind, source: name, state: 'failed', covered: 0, uncovered: names.length, limit: 'It cannot be read.' }
-        : await compareRecord(kind, record, names, read, hash, directory, findings),
-    );
+  if (found.has(MANIFEST_NAME)) {
+    const record = await findings.attempt(async () => (await readStatement(directory, {})).record);
+    evidence.push(await compareRecord('checksums', record, names, read, hash, directory, findings));
+  }
+  if (found.has(SIGNATURE_NAME)) {
+    const record = await findings.attempt(() => readSignature(directory, tree));
+    evidence.push(await compareRecord('signature', record, names, read, hash, directory, findings));
   }
   const expectations = (await findings.attempt(() => hubExpectations(files))) ?? [];
   if (expectations.length > 0) evidence.push(await compareDownload(expectations, found, hash, directory, findings));
   return evidence;
 }
 
+/** The digests of files by name; undefined where one of them cannot be read. */
 type Hash = (algorithm: Algorithm, names: readonly string[]) => Promise<ReadonlyMap<string, string> | undefined>;
 
 /** Every file, and every link to a file of the directory. What is wrong with the others has been said. */
@@ -96,36 +94,20 @@ async function locateAll(directory: string, tree: Tree): Promise<Map<string, Fou
   return found;
 }
 
-async function digestsOf(
-  files: readonly FoundFile[],
-  algorithm: Algorithm,
-  findings: Findings,
-  onProgress: HashOptions['onProgress'],
-): Promise<ReadonlyMap<string, string> | undefined> {
-  return (await findings.attempt(() => hashFiles(files, () => algorithm, { onProgress })))?.digests;
-}
-
 // Checksums and signatures ----------------------------------------------------------------------------------------------
 
-async function readManifest(directory: string): Promise<FileRecord | undefined> {
-  return (await readStatement(directory, {})).record;
-}
-
 /** What a signature says, whoever made it. */
-async function readSignature(directory: string, tree: Tree, { name }: FoundFile): Promise<FileRecord> {
-  const source = join(directory, name);
-  const bundle = parseBundle(await tree.peek(name, MAX_RECORD_BYTES + 1), source);
+async function readSignature(directory: string, tree: Tree): Promise<FileRecord> {
+  const source = join(directory, SIGNATURE_NAME);
+  const bundle = parseBundle(await tree.peek(SIGNATURE_NAME, MAX_RECORD_BYTES + 1), source);
   const { files, ignorePaths } = parseStatement(bundle.payload, source, { allowSymlinks: true });
-  return {
-    source,
-    files: new Map(files.map(file => [file.name, file])),
-    ignored: [...ignorePaths, ...GIT_NAMES, name],
-  };
+  const ignored = [...ignorePaths, ...GIT_NAMES, SIGNATURE_NAME];
+  return { source, files: new Map(files.map(file => [file.name, file])), ignored };
 }
 
 async function compareRecord(
   kind: 'checksums' | 'signature',
-  record: FileRecord,
+  record: FileRecord | undefined,
   names: readonly string[],
   read: readonly OpenedFile[],
   hash: Hash,
@@ -133,6 +115,9 @@ async function compareRecord(
   findings: Findings,
 ): Promise<Evidence> {
   const source = kind === 'checksums' ? MANIFEST_NAME : SIGNATURE_NAME;
+  if (record === undefined) {
+    return { kind, source, state: 'failed', covered: 0, uncovered: names.length, limit: 'It cannot be read.' };
+  }
   const algorithm = record.files.values().next().value?.algorithm ?? 'sha256';
   const wanted = names.filter(name => record.files.has(name) || !isIgnored(name, record.ignored));
   const digests = await hash(algorithm, wanted);
@@ -162,7 +147,7 @@ async function compareRecord(
     uncovered: added.filter(name => !isIgnored(name, [DOWNLOAD, MANIFEST_NAME, SIGNATURE_NAME])).length,
     limit:
       kind === 'checksums'
-        ? 'The list lies beside the files: it shows accidents alone unless its root digest is pinned (glassbert verify --expect).'
+        ? 'The list lies beside the files: it shows accidents alone, unless glassbert verify --expect pins it.'
         : 'Its digests were compared; whether it is genuine takes a key: glassbert verify DIR --public-key KEY.pem.',
   };
 }

@@ -57,7 +57,7 @@ export const SAVED = 'config_sentence_transformers.json';
 
 export const VOCAB_TXT = 'vocab.txt';
 
-const MAX_CONFIG_BYTES = 2 ** 20;
+export const MAX_CONFIG_BYTES = 2 ** 20;
 const MAX_TOKENIZER_BYTES = 64 * 2 ** 20; // the largest genuine tokenizer.json have 35 MB
 const MAX_VOCAB_BYTES = 16 * 2 ** 20; // vocab.txt of multilingual BERT has 1 MB
 const MAX_MODULES = 16;

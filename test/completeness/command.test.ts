@@ -67,7 +67,7 @@ test('what is missing, what to do, where it is from, what works all the same', a
       W_NOT_CHECKED  model.safetensors
         The tensors were not compared with the configuration, as weights are missing or cannot be read.
       W_WEIGHTS_EXPECTED  model.safetensors
-        The configuration is of an encoder with 40,512 parameters: 0 MB in F32, 0 MB in F16 or BF16.
+        The configuration is of an encoder with 40,512 parameters: 0.2 MB in F32, 0.1 MB in F16 or BF16.
 
     To get what is missing
       published as    me/model, as README.md says
@@ -98,7 +98,7 @@ test('what is missing, what to do, where it is from, what works all the same', a
       records of training and evaluation  1 file   11,793 bytes  expected/expected.json
       weights that nothing refers to      1 file  110,280 bytes  expected/expected.safetensors
       the model for other programs        1 file        1 bytes  onnx/model.onnx
-      not known to glassbert              1 file        1 bytes  pytorch_model.bin.tmp
+      left behind by a download           1 file        1 bytes  pytorch_model.bin.tmp
     "
   `);
 });
