@@ -60,6 +60,8 @@ export function fuzzing(target: Target, corpus: readonly Uint8Array[], seed: num
   const start = Date.now();
   const chance = random(seed);
   const mutator = new Mutator(chance, target.dictionary, target.largest);
+  // Of every outcome, the smallest input is quick to run, and the first still has what a small one may have lost.
+  const first = new Map<string, Uint8Array>();
   const smallest = new Map<string, Uint8Array>();
   const told = new Set<string>();
   let executions = 0;
@@ -72,7 +74,9 @@ export function fuzzing(target: Target, corpus: readonly Uint8Array[], seed: num
       const shape = target.fuzz(data);
       const best = smallest.get(shape);
       if (best === undefined || data.length < best.length) {
-        smallest.set(shape, data.slice());
+        const copy = data.slice();
+        if (best === undefined) first.set(shape, copy);
+        smallest.set(shape, copy);
         inputs = undefined;
       }
     } catch (error) {
@@ -99,7 +103,7 @@ export function fuzzing(target: Target, corpus: readonly Uint8Array[], seed: num
   const goesOn = (): boolean =>
     watch.executions === undefined ? Date.now() < watch.until : executions < watch.executions;
   while (goesOn()) {
-    inputs ??= smallest.size === 0 ? [new Uint8Array(0)] : [...smallest.values()];
+    inputs ??= smallest.size === 0 ? [new Uint8Array(0)] : [...first.values(), ...smallest.values()];
     const data = chance.pick(inputs);
     const other = chance.pick(inputs);
     const reshaped = target.reshape !== undefined && chance.integer(4) > 0;

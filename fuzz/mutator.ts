@@ -41,7 +41,7 @@ export class Mutator {
   private change(data: Uint8Array, other: Uint8Array): Uint8Array {
     const { integer, pick } = this.random;
     const at = integer(data.length + 1);
-    switch (integer(12)) {
+    switch (integer(16)) {
       case 0: // one bit
         return data.length === 0
           ? data
@@ -107,8 +107,9 @@ export class Mutator {
     const [start, end] = pick(values);
     switch (integer(5)) {
       case 0: {
-        const comma = data[end] === 0x2c ? 1 : 0;
-        return splice(data, start, end - start + comma, EMPTY);
+        // With the comma behind it, or before it where it is the last.
+        const [after, before] = [Number(data[end] === COMMA), Number(data[end] !== COMMA && data[start - 1] === COMMA)];
+        return splice(data, start - before, before + end - start + after, EMPTY);
       }
       case 1:
         return splice(data, start, 0, Buffer.concat([data.subarray(start, end), Buffer.from(',')]));
@@ -129,6 +130,7 @@ export class Mutator {
 }
 
 const EMPTY = new Uint8Array(0);
+const COMMA = 0x2c;
 
 function splice(data: Uint8Array, at: number, removed: number, added: Uint8Array): Uint8Array {
   const result = new Uint8Array(data.length - removed + added.length);

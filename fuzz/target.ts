@@ -29,7 +29,7 @@ export function outcome(codes: readonly ErrorCode[], read: () => string): string
     const { code, message } = error;
     return `${code} ${message
       .replace(/,? found .*/s, '')
-      .replace(/"(?:[^"\\]|\\.)*"|0x[0-9a-f]+|[0-9]+(?:\.[0-9]+)*|\\u\{\w+\}/g, '_')
+      .replace(/"(?:[^"\\]|\\.)*"|[0-9a-f]{16,}|0x[0-9a-f]+|[0-9]+(?:\.[0-9]+)*|\\u\{\w+\}/g, '_')
       .slice(0, 120)}`;
   }
 }

@@ -69,19 +69,32 @@ export function fuzz(data: Uint8Array): string {
   });
 }
 
-/** Changes the payload inside its base64, or a certificate inside its own. */
+/** Changes what stands in base64; in a payload, mostly so that the digest of all files is right again. */
 export function reshape(data: Uint8Array, other: Uint8Array, mutator: Mutator): Uint8Array {
-  const [text, theirs] = [data, other].map(bytes =>
-    Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1'),
-  ) as [string, string];
+  const [text, theirs] = [latin1(data), latin1(other)];
   const encoded = [...text.matchAll(BASE64)];
   const inside = [...theirs.matchAll(BASE64)];
   if (encoded.length === 0 || mutator.random.integer(3) === 0) return mutator.mutate(data, other);
   const { 0: all, 1: key = '', 2: base64 = '', index } = mutator.random.pick(encoded);
   const donor = inside.length === 0 ? '' : (mutator.random.pick(inside)[2] as string);
   const changed = mutator.mutate(Buffer.from(base64, 'base64'), Buffer.from(donor, 'base64'));
-  const value = `${key}"${Buffer.from(changed).toString('base64')}"`;
+  const bytes = mutator.random.integer(4) === 0 ? changed : withRootDigest(changed);
+  const value = `${key}"${Buffer.from(bytes).toString('base64')}"`;
   return Buffer.from(text.slice(0, index) + value + text.slice(index + all.length), 'latin1');
 }
 
 const BASE64 = /("(?:payload|sig|rawBytes)":\s*)"([A-Za-z0-9+/=]*)"/g;
+
+function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+}
+
+/** The bytes with SHA-256 over the digests that stand behind "digest": as text, which is what the statement has to say. */
+function withRootDigest(payload: Uint8Array): Uint8Array {
+  const text = latin1(payload);
+  const digests = [...text.matchAll(/"digest":\s*"([0-9a-fA-F]*)"/g)].map(([, digest]) => digest as string);
+  const root = createHash('sha256')
+    .update(Buffer.from(digests.join(''), 'hex'))
+    .digest('hex');
+  return Buffer.from(text.replace(/("sha256":\s*")[^"]*/, `$1${root}`), 'latin1');
+}

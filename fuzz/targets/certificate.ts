@@ -44,7 +44,7 @@ export function fuzz(data: Uint8Array): string {
       claim(digest === SIGNED, 'a certificate that the root did not sign leads to it');
       return 'verified';
     });
-    return `accepted ${chain} ${isAuthority} ${pathLength !== undefined} ${use} ${extendedKeyUsage?.length} ${magnitude(unheeded.length)}`;
+    return `accepted ${chain} ${isAuthority} ${pathLength !== undefined} ${use} ${magnitude(extendedKeyUsage?.length ?? 0)} ${magnitude(unheeded.length)}`;
   });
 }
 

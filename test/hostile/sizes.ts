@@ -1,6 +1,6 @@
 /** Files that are as large as their kind may be, and hold what costs a reader most. */
 import { closeSync, openSync, truncateSync, writeSync } from 'node:fs';
-import type { Case } from './case.ts';
+import type { Case, Model } from './case.ts';
 
 const MB = 2 ** 20;
 
@@ -12,20 +12,22 @@ const written = (file: string, name: string, code: Case['code'], content: () => 
 });
 
 /** A file of safetensors from its header and the number of bytes after it, which are a hole of the file system. */
+function writeSafetensors(model: Model, header: string, bytes: number): void {
+  const json = Buffer.from(header);
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(json.length));
+  const file = openSync(model.path('model.safetensors'), 'w');
+  writeSync(file, length);
+  writeSync(file, json);
+  closeSync(file);
+  truncateSync(model.path('model.safetensors'), 8 + json.length + bytes);
+}
+
 const safetensors = (name: string, code: Case['code'], header: () => string, bytes = 0): Case => ({
   name: `model.safetensors: ${name}`,
   code,
   heavy: true,
-  make: model => {
-    const json = Buffer.from(header());
-    const length = Buffer.alloc(8);
-    length.writeBigUInt64LE(BigInt(json.length));
-    const file = openSync(model.path('model.safetensors'), 'w');
-    writeSync(file, length);
-    writeSync(file, json);
-    closeSync(file);
-    truncateSync(model.path('model.safetensors'), 8 + json.length + bytes);
-  },
+  make: model => writeSafetensors(model, header(), bytes),
 });
 
 const TOKENIZER = 64 * MB;
@@ -135,4 +137,18 @@ export const SIZES: readonly Case[] = [
     () => `{"evil":{"dtype":"U8","shape":[4294967296],"data_offsets":[0,4294967296]}}`,
     2 ** 32,
   ),
+  {
+    name: 'model.safetensors: an embedding table of 8 GB, as large as config.json says',
+    code: 'E_MEMORY',
+    heavy: true,
+    make: model => {
+      const [V, D] = [2_000_000, 1024];
+      const table = { dtype: 'F32', shape: [V, D], data_offsets: [0, 4 * V * D] };
+      writeSafetensors(model, JSON.stringify({ 'embeddings.word_embeddings.weight': table }), 4 * V * D);
+      model.edit('config.json', json =>
+        Object.assign(json, { vocab_size: V, hidden_size: D, num_attention_heads: 16 }),
+      );
+      model.edit('1_Pooling/config.json', json => Object.assign(json, { word_embedding_dimension: D }));
+    },
+  },
 ];

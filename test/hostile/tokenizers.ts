@@ -82,7 +82,10 @@ export const TOKENIZERS: readonly Case[] = [
     }),
   ),
   text(FILE, 'a token that stands twice', 'E_JSON', json => json.replace('"vocab":', '"vocab": {}, "vocab":')),
-  change('a token of a megabyte', 'E_TOKENIZER', json => {
+  change('a token of 2,000 characters', 'E_TOKENIZER', json => {
+    json.model.vocab['x'.repeat(2000)] = 5;
+  }),
+  change('a token of a megabyte', 'E_JSON', json => {
     json.model.vocab['x'.repeat(2 ** 20)] = 5;
   }),
 
