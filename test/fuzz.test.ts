@@ -1,11 +1,14 @@
 /** The fuzzer: what it has found before stays found, and what is hidden from it on purpose it finds. */
+import { readFileSync } from 'node:fs';
 import { afterAll, describe, expect, test } from 'vitest';
 import { corpusOf, TARGETS, targetOf } from '../fuzz/corpus.ts';
 import { type Finding, fuzzing } from '../fuzz/loop.ts';
 import { Mutator } from '../fuzz/mutator.ts';
 import { outcome, type Target } from '../fuzz/target.ts';
 import { GlassbertError } from '../src/errors.ts';
+import { parseCertificate } from '../src/trust/certificate.ts';
 import { random } from './support/random.ts';
+import { refusal } from './support/refusal.ts';
 
 /** A run of so many inputs, the corpus first. */
 function run(target: Target, corpus: readonly Uint8Array[], executions: number, seed = 1) {
@@ -34,6 +37,16 @@ test.each(TARGETS)(
     table.push(`${name.padEnd(14)}${`${corpus.length}`.padStart(4)} saved inputs, ${kept.length} outcomes`);
   },
 );
+
+describe('what the fuzzer has found is refused', () => {
+  test('a certificate whose names OpenSSL cannot read', async () => {
+    const root = readFileSync(new URL('../fuzz/fixtures/root.der', import.meta.url));
+    expect(parseCertificate(root).name).toContain('CN=root');
+    const notUtf8 = Buffer.from(root.toString('latin1').replaceAll('root', 'roo\xff'), 'latin1');
+    const { message } = await refusal('E_CERTIFICATE', () => parseCertificate(notUtf8));
+    expect(message).toContain('OpenSSL cannot read it');
+  });
+});
 
 describe('the mutator', () => {
   const json = Buffer.from('{"a": [1, 2, {"b": "text"}], "c": null}');

@@ -3,11 +3,19 @@
  * says on stdout how each ended: a JSON line a directory, and a last one for the process.
  *
  *   {"directories": [...], "threads": 1}  ->  {"code": "E_JSON", "milliseconds": 12}  ...  {"peak": 123456789}
+ *
+ * Those that load embed a text: of `text`, so many of a piece of it; else a short one.
  */
-import { text } from 'node:stream/consumers';
+import { json } from 'node:stream/consumers';
 import { GlassbertError, SentenceEncoder } from '../../src/index.ts';
 
-const { directories, threads } = JSON.parse(await text(process.stdin)) as { directories: string[]; threads?: number };
+export interface Order {
+  readonly directories: readonly string[];
+  readonly threads?: number | undefined;
+  readonly text?: { readonly of: string; readonly count: number } | undefined;
+}
+
+const { directories, threads, text } = (await json(process.stdin)) as Order;
 const tell = (line: object): boolean => process.stdout.write(`${JSON.stringify(line)}\n`);
 
 process.on('uncaughtException', error => tell({ uncaught: String(error) }));
@@ -21,7 +29,10 @@ for (const directory of directories) {
       onWarning: () => {},
       ...(threads === undefined ? {} : { threads }),
     });
-    vector = [...(await encoder.encode('It works.')).data.slice(0, 2)];
+    const input = text === undefined ? 'It works.' : text.of.repeat(text.count);
+    const { data } = await encoder.encode(input);
+    if (!data.every(Number.isFinite)) throw new Error('the vector is not finite');
+    vector = [...data.slice(0, 2)];
     await encoder.dispose();
   } catch (error) {
     code = error instanceof GlassbertError ? error.code : `untyped: ${error}`;

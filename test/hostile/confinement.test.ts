@@ -12,6 +12,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { copyModel, FIXTURES } from '../support/model-copy.ts';
 import { BASE } from './case.ts';
 import { CLASSES } from './classes.ts';
+import type { Order } from './confined.ts';
 
 const PROJECT = fileURLToPath(new URL('../../', import.meta.url));
 const GOOD = FIXTURES + BASE;
@@ -36,14 +37,14 @@ interface Finished {
 async function load(
   directories: readonly string[],
   flags: readonly string[] = [],
-  threads?: number,
+  { threads, text }: Pick<Order, 'threads' | 'text'> = {},
 ): Promise<Finished> {
   const { NODE_OPTIONS, ...env } = process.env;
   const child = spawn(process.execPath, [...flags, join(PROJECT, 'test/hostile/confined.ts')], { env });
   const [stdout, stderr]: Buffer[][] = [[], []];
   child.stdout.on('data', chunk => stdout.push(chunk));
   child.stderr.on('data', chunk => stderr.push(chunk));
-  child.stdin.end(JSON.stringify({ directories, threads }));
+  child.stdin.end(JSON.stringify({ directories, threads, text } satisfies Order));
   const status = await new Promise(resolve => child.on('close', resolve));
   const errors = Buffer.concat(stderr).toString();
   expect(status, errors).toBe(0);
@@ -63,15 +64,22 @@ const readOnly = (...directories: string[]): string[] => [
 
 const NO_NETWORK = ['--import', join(PROJECT, 'test/hostile/no-network.ts')];
 
-const measured: string[] = [];
-const megabytes = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`;
+/** What was measured of each, by kind: for the summary at the end. */
+const measured: Record<string, { name: string; milliseconds: number; bytes: number }[]> = {};
+const note = (kind: string, name: string, { milliseconds }: Ending, bytes: number): void => {
+  measured[kind] ??= [];
+  measured[kind].push({ name, milliseconds, bytes });
+};
+
+/** The memory of a process that loads a good directory. */
+const normalPeak = load([GOOD], readOnly(GOOD), { threads: 1 });
 
 describe('a process that may read the project and one directory', () => {
   test('loads and embeds, alone and with threads, the same vectors', async () => {
     const [free, alone, threads] = await Promise.all([
       load([GOOD]),
       load([GOOD], readOnly(GOOD)),
-      load([GOOD], [...readOnly(GOOD), '--allow-worker'], 2),
+      load([GOOD], [...readOnly(GOOD), '--allow-worker'], { threads: 2 }),
     ]);
     expect(free.endings[0].code).toBe('loads');
     expect(alone.endings[0].vector).toEqual(free.endings[0].vector);
@@ -86,7 +94,7 @@ describe('a process that may read the project and one directory', () => {
 
 describe('a process with tripwires on every socket, name and program', () => {
   test('loads and embeds without touching one', async () => {
-    const { endings, touched } = await load([GOOD], NO_NETWORK, 2);
+    const { endings, touched } = await load([GOOD], NO_NETWORK, { threads: 2 });
     expect({ code: endings[0].code, touched }).toEqual({ code: 'loads', touched: [] });
   });
 
@@ -107,7 +115,7 @@ describe('a process with tripwires on every socket, name and program', () => {
 test('every hostile directory ends the same where nothing else may be read, in time and within memory', {
   timeout: 120_000,
 }, async () => {
-  const { peak: normal } = await load([GOOD], readOnly(GOOD), 1);
+  const { peak: normal } = await load([GOOD], readOnly(GOOD), { threads: 1 });
   const cases = Object.values(CLASSES)
     .flat()
     .filter(({ heavy }) => !heavy);
@@ -116,19 +124,18 @@ test('every hostile directory ends the same where nothing else may be read, in t
     make(model);
     return model.directory;
   });
-  const { endings, peak, touched } = await load(directories, [...readOnly(...directories), ...NO_NETWORK], 1);
+  const { endings, peak, touched } = await load(directories, [...readOnly(...directories), ...NO_NETWORK], {
+    threads: 1,
+  });
   const wrong = cases.flatMap(({ name, code }, i) =>
     endings[i]?.code === code ? [] : [`${name}: ${code}, but ${endings[i]?.code}`],
   );
   expect(wrong).toEqual([]);
   expect(endings.length).toBe(cases.length);
   expect(touched).toEqual([]);
-  const slowest = Math.max(...endings.map(({ milliseconds }) => milliseconds));
-  expect(slowest).toBeLessThan(MAX_MILLISECONDS);
+  for (const [i, ending] of endings.entries()) note('the others', cases[i].name, ending, peak - normal);
+  expect(Math.max(...endings.map(({ milliseconds }) => milliseconds))).toBeLessThan(MAX_MILLISECONDS);
   expect(peak - normal).toBeLessThan(MAX_MORE_BYTES);
-  measured.push(
-    `${cases.length} confined, one after the other: slowest ${slowest} ms, ${megabytes(peak - normal)} more than a good one`,
-  );
 });
 
 describe('a file as large as may be', () => {
@@ -139,15 +146,44 @@ describe('a file as large as may be', () => {
     const model = copyModel(base);
     make(model);
     const { peak: normal } = await normalPeak;
-    const { endings, peak } = await load([model.directory], readOnly(model.directory), 1);
-    measured.push(`${name}: ${endings[0].milliseconds} ms of the processor, ${megabytes(peak - normal)}`);
+    const { endings, peak } = await load([model.directory], readOnly(model.directory), { threads: 1 });
+    note('as large as may be', name, endings[0], peak - normal);
     expect(endings[0].code).toBe(code);
     expect.soft(endings[0].milliseconds).toBeLessThan(MAX_MILLISECONDS);
     expect.soft(peak - normal).toBeLessThan(MAX_MORE_BYTES);
   });
-  const normalPeak = load([GOOD], readOnly(GOOD), 1);
+});
+
+describe('a text of fifty megabytes', () => {
+  const TEXTS: readonly [name: string, of: string, count: number][] = [
+    ['words', 'ab ', 16e6],
+    ['one word', 'x', 50e6],
+    ['white space', ' ', 50e6],
+    ['what is dropped', '\u200b', 25e6],
+    ['marks over one letter', '\u0301', 25e6],
+    ['the beginning of an added token', '[', 50e6],
+    ['an added token', '[SEP]', 10e6],
+    ['ideographs', '北', 25e6],
+    ['halves of surrogate pairs', '\ud800', 25e6],
+    ['new lines of Windows', '\r\n', 25e6],
+  ];
+  test.concurrent.for(TEXTS)('of %s gives a vector', { timeout: 120_000 }, async ([name, of, count], { expect }) => {
+    const { peak: normal } = await normalPeak;
+    const { endings, peak } = await load([GOOD], readOnly(GOOD), { threads: 1, text: { of, count } });
+    note('texts of 50 MB', name, endings[0], peak - normal);
+    expect(endings[0].code).toBe('loads');
+    expect.soft(endings[0].milliseconds).toBeLessThan(MAX_MILLISECONDS);
+    expect.soft(peak - normal).toBeLessThan(MAX_MORE_BYTES); // the text itself included
+  });
 });
 
 afterAll(() => {
-  process.stdout.write(`\nHostile directories in processes of their own\n${measured.join('\n')}\n\n`);
+  const lines = Object.entries(measured).map(([kind, all]) => {
+    const slowest = all.reduce((a, b) => (b.milliseconds > a.milliseconds ? b : a));
+    const largest = all.reduce((a, b) => (b.bytes > a.bytes ? b : a));
+    const memory = `${Math.round(largest.bytes / 1e6)} MB`;
+    return `${kind.padEnd(34)}${`${all.length}`.padStart(4)}   at most ${slowest.milliseconds} ms (${slowest.name}), ${memory} (${largest.name})`;
+  });
+  const title = 'Hostile input in processes of their own: time of the processor, memory beyond that of a good model';
+  process.stdout.write(`\n${title}\n${lines.join('\n')}\n\n`);
 });
