@@ -194,4 +194,6 @@ describe('the exit code tells a script what is wrong', () => {
 
 test('the model that ships with glassbert is what its list says, and loads verified', async () => {
   expect(await output(['verify', DEFAULT_MODEL])).toMatch(/^verified\n.*covered +11 unchanged\n/s);
+  const signed = await output(['verify', DEFAULT_MODEL, '--public-key', `${DEFAULT_MODEL}.pem`]);
+  expect(signed).toMatch(/^verified\n.*signed by +the key 695dd6edb0dc.*covered +12 unchanged\n/s);
 });
