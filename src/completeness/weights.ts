@@ -95,7 +95,7 @@ export async function checkSource(
 
 /** The tensors' names, shapes and dtypes; to read them gives nothing. */
 export function headersOf<Opened extends Weights | undefined>(weights: Opened): Opened {
-  return weights && { ...weights, readFloats: async () => {} };
+  return weights && { ...weights, readFloats: async () => {}, readInto: async () => {} };
 }
 
 export const NO_WEIGHTS: Weights = {
@@ -105,6 +105,7 @@ export const NO_WEIGHTS: Weights = {
   refuse: () => {}, // that they are missing has been said
   fileOf: () => '',
   readFloats: async () => {},
+  readInto: async () => {},
   close: async () => {},
 };
 

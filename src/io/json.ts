@@ -12,11 +12,14 @@
  */
 import { GlassbertError } from '../errors.ts';
 
-export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
+export type Json = null | boolean | number | string | readonly Json[] | JsonObject | JsonTable;
 
 export interface JsonObject {
   readonly [key: string]: Json;
 }
+
+/** An object with very many keys, in the order of the text. */
+export type JsonTable = ReadonlyMap<string, Json>;
 
 export interface JsonLimits {
   /** Levels of objects and arrays inside each other. The reader recurses: keep it below a thousand. */
@@ -31,6 +34,11 @@ export interface JsonLimits {
    *   sizes. For the headers of safetensors.
    */
   numbers?: 'exact' | 'rounded' | 'natural';
+  /**
+   * Keys below which an object becomes a JsonTable. For vocabularies: 30,000 properties take 40 ms to enter and 70 to list,
+   * in a Map together 10 (Node 24, x64).
+   */
+  tables?: readonly string[];
 }
 
 /** The deepest genuine file known here, tokenizer.json, nests 5 levels. */
@@ -88,6 +96,7 @@ class Parser {
   private readonly depth: number;
   private readonly numbers: 'exact' | 'rounded' | 'natural';
   private readonly values: number;
+  private readonly tables: readonly string[];
   /** How many values may still come, and of those, objects. */
   private left: number;
   private objectsLeft = MAX_JSON_OBJECTS;
@@ -101,6 +110,7 @@ class Parser {
     this.values = limits.values ?? MAX_JSON_VALUES;
     this.left = this.values;
     this.numbers = limits.numbers ?? 'exact';
+    this.tables = limits.tables ?? [];
   }
 
   document(): Json {
@@ -112,12 +122,15 @@ class Parser {
     return value;
   }
 
-  /** @param level - 1 for the outermost value */
-  private value(level: number): Json {
+  /**
+   * @param level - 1 for the outermost value
+   * @param under - the key it stands under, if it does
+   */
+  private value(level: number, under?: string): Json {
     if (this.left-- === 0) throw this.error(`there are more than ${this.values} values`);
     switch (this.peek()) {
       case '{':
-        return this.object(level);
+        return under !== undefined && this.tables.includes(under) ? this.table(level) : this.object(level);
       case '[':
         return this.array(level);
       case '"':
@@ -134,10 +147,31 @@ class Parser {
   }
 
   private object(level: number): JsonObject {
+    const object: { [key: string]: Json } = Object.create(null);
+    this.members(
+      level,
+      key => key in object,
+      (key, value) => {
+        object[key] = value;
+      },
+    );
+    return object;
+  }
+
+  private table(level: number): JsonTable {
+    const table = new Map<string, Json>();
+    this.members(
+      level,
+      key => table.has(key),
+      (key, value) => table.set(key, value),
+    );
+    return table;
+  }
+
+  private members(level: number, has: (key: string) => boolean, add: (key: string, value: Json) => void): void {
     this.enter(level);
     if (this.objectsLeft-- === 0) throw this.error(`there are more than ${MAX_JSON_OBJECTS} objects`);
-    const object: { [key: string]: Json } = Object.create(null);
-    if (this.ends('}')) return object;
+    if (this.ends('}')) return;
     for (let keys = 1; ; keys++) {
       if (keys > MAX_JSON_KEYS) throw this.error(`an object has more than ${MAX_JSON_KEYS} keys`);
       if (this.peek() !== '"') throw this.unexpected('a key in double quotes');
@@ -146,7 +180,7 @@ class Parser {
       if (key.length > MAX_JSON_KEY_LENGTH) {
         throw this.error(`a key is longer than ${MAX_JSON_KEY_LENGTH} characters`, { at: keyAt, found: quote(key) });
       }
-      if (key in object) {
+      if (has(key)) {
         throw this.error(`the key ${quote(key)} stands twice in one object`, {
           at: keyAt,
           hint: 'Remove one of the two.',
@@ -154,8 +188,8 @@ class Parser {
       }
       if (this.peek() !== ':') throw this.unexpected('":"');
       this.at++;
-      object[key] = this.value(level + 1);
-      if (this.ends('}')) return object;
+      add(key, this.value(level + 1, key));
+      if (this.ends('}')) return;
       this.comma('}');
     }
   }

@@ -226,7 +226,7 @@ export async function readObject(
   numbers: 'exact' | 'rounded' = 'exact',
 ): Promise<JsonObject> {
   const file = files.pathOf(name);
-  return asObject(parseJson(await files.read(name, maxBytes), file, { numbers }), file);
+  return asObject(parseJson(await files.read(name, maxBytes), file, { numbers, tables: ['vocab'] }), file);
 }
 
 function decodeText(bytes: Uint8Array, file: string): string {

@@ -4,9 +4,9 @@
  * there is anything read.
  */
 import { GlassbertError, type Refuse, refuseFirst } from '../errors.ts';
-import type { Kernels, LayerNorm, Linear } from '../tensor/kernels.ts';
+import type { Halves, Kernels, LayerNorm, Linear } from '../tensor/kernels.ts';
 import { type Floats, formatShape, sizeOf } from '../tensor/tensor.ts';
-import { isFloatDtype } from './dtypes.ts';
+import { isFloatDtype, valuesOfHalves } from './dtypes.ts';
 import type { ModelFiles } from './files.ts';
 import { parseJson, quote } from './json.ts';
 import { type Fields, fields } from './json-fields.ts';
@@ -25,6 +25,8 @@ export interface Weights {
   /** The path of the file that a tensor lies in, for errors. */
   fileOf(name: string): string;
   readFloats(name: string, into: Floats): Promise<void>;
+  /** The elements as they lie in the file. */
+  readInto(name: string, into: Uint8Array): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -122,6 +124,7 @@ async function openShards(files: ModelFiles, names: readonly string[], file: str
     readFloats: async (name, into) => {
       await shards[shard(name)].readFloats(name, into);
     },
+    readInto: (name, into) => shards[shard(name)].readInto(name, into),
     close,
   };
 }
@@ -226,7 +229,7 @@ export class TensorPlan {
   readonly taken: Set<string> = new Set();
   private readonly prefix: string;
   private readonly kernels: Kernels;
-  private readonly reads: { name: string; into: Floats; linear?: Linear }[] = [];
+  private readonly reads: { name: string; into: Floats | Halves; linear?: Linear }[] = [];
   private readonly missing: string[] = [];
   private readonly misshapen: string[] = [];
   private readonly notFloats: string[] = [];
@@ -247,6 +250,27 @@ export class TensorPlan {
 
   tensor(name: string, ...shape: number[]): Floats {
     const full = this.prefix + name;
+    if (!this.isThere(full, shape)) return this.kernels.floats(0);
+    const into = this.allocate(shape, full);
+    this.reads.push({ name: full, into });
+    return into;
+  }
+
+  /** A tensor [V, D] of which single rows are looked up: floats of 16 bits are kept as they are. */
+  table(name: string, V: number, D: number): Floats | Halves {
+    const full = this.prefix + name;
+    const dtype = this.weights.tensors.get(full)?.dtype;
+    if (dtype !== 'F16' && dtype !== 'BF16') return this.tensor(name, V, D);
+    if (!this.isThere(full, [V, D])) return this.kernels.floats(0);
+    const room = this.allocate([V, Math.ceil(D / 2)], full);
+    const codes = new Uint16Array(room.buffer, room.byteOffset, Math.min(V * D, room.byteLength / 2));
+    const into = { codes, values: valuesOfHalves(dtype) };
+    this.reads.push({ name: full, into });
+    return into;
+  }
+
+  /** Registers a tensor, or what is wrong with it. */
+  private isThere(full: string, shape: readonly number[]): boolean {
     const info = this.weights.tensors.get(full);
     if (info !== undefined) this.taken.add(full);
     if (info === undefined) {
@@ -256,11 +280,9 @@ export class TensorPlan {
     } else if (!isFloatDtype(info.dtype)) {
       this.notFloats.push(`${full}: ${info.dtype}`);
     } else {
-      const into = this.allocate(shape, full);
-      this.reads.push({ name: full, into });
-      return into;
+      return true;
     }
-    return this.kernels.floats(0);
+    return false;
   }
 
   private allocate(shape: readonly number[], name: string): Floats {
@@ -348,7 +370,7 @@ export class TensorPlan {
     // The next tensor is on its way from the disk while this one is checked and laid out.
     const start = (i: number): Promise<void> | undefined => {
       const next = this.reads[i];
-      const reading = next && this.weights.readFloats(next.name, next.into);
+      const reading = next && this.fill(next.name, next.into);
       reading?.catch(() => {}); // told when it is awaited, unless an earlier one failed
       return reading;
     };
@@ -362,7 +384,8 @@ export class TensorPlan {
         continue;
       }
       const tooLarge = this.weights.tensors.get(name)?.dtype === 'F64' && into instanceof Float32Array;
-      broken.push(`${name} (element ${at} is ${into[at]}${tooLarge ? ' as f32' : ''})`);
+      const value = 'codes' in into ? into.values[into.codes[at]] : into[at];
+      broken.push(`${name} (element ${at} is ${value}${tooLarge ? ' as f32' : ''})`);
     }
     refuse(
       'E_TENSOR_VALUE',
@@ -371,10 +394,17 @@ export class TensorPlan {
       "The file is damaged, or the training diverged. Compare its checksum with the publisher's.",
     );
   }
+
+  private async fill(name: string, into: Floats | Halves): Promise<void> {
+    if (!('codes' in into)) return this.weights.readFloats(name, into);
+    const { buffer, byteOffset, byteLength } = into.codes;
+    await this.weights.readInto(name, new Uint8Array(buffer, byteOffset, byteLength));
+  }
 }
 
 /** The first NaN or infinity, -1 for none. In f32 these are the numbers whose exponent is all ones. */
-function findNonFinite(x: Floats): number {
+function findNonFinite(x: Floats | Halves): number {
+  if ('codes' in x) return x.codes.findIndex(code => !Number.isFinite(x.values[code]));
   if (x instanceof Float64Array) return x.findIndex(value => !Number.isFinite(value));
   const bits = new Int32Array(x.buffer, x.byteOffset, x.length);
   for (let i = 0; i < bits.length; i++) if ((bits[i] & 0x7f800000) === 0x7f800000) return i;

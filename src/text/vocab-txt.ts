@@ -70,7 +70,7 @@ export function fromVocabTxt(
       unk_token: unk,
       continuing_subword_prefix: '##',
       max_input_chars_per_word: 100,
-      vocab: Object.fromEntries(ids),
+      vocab: ids,
     },
   };
 }

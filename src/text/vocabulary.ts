@@ -34,13 +34,12 @@ export function readVocabulary(
   file: string,
   rows: number = Number.POSITIVE_INFINITY,
 ): Vocabulary {
-  const model = asObject(tokenizerJson.model ?? null, file, 'model');
-  const vocab = asObject(model.vocab ?? null, file, 'model.vocab');
-  const tokens = Object.keys(vocab);
-  checkCount(tokens.length, rows, file);
+  const vocab = asObject(tokenizerJson.model ?? null, file, 'model').vocab ?? null;
+  const table = vocab instanceof Map ? vocab : new Map(Object.entries(asObject(vocab, file, 'model.vocab')));
+  checkCount(table.size, rows, file);
+  const ids: ReadonlyMap<string, number> = table; // numbers: checked below
   const added = addedTokens(tokenizerJson.added_tokens ?? [], file);
 
-  const ids = new Map<string, number>();
   const tokenOf = new Map<number, string>();
   const enter = (token: string, id: Json) => {
     if (token.length > MAX_TOKEN_LENGTH || !token.isWellFormed()) {
@@ -59,10 +58,7 @@ export function readVocabulary(
     }
     tokenOf.set(id as number, token);
   };
-  for (const token of tokens) {
-    enter(token, vocab[token] as Json);
-    ids.set(token, vocab[token] as number);
-  }
+  for (const [token, id] of ids) enter(token, id);
   for (const { content, id } of added) {
     enter(content, id);
     const known = ids.get(content);

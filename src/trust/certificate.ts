@@ -14,6 +14,7 @@ import {
   parseDer,
   readBits,
   readBoolean,
+  readBytes,
   readInteger,
   readNatural,
   readOid,
@@ -127,7 +128,7 @@ function readCertificate(der: Uint8Array): Certificate {
   const certificate = new Sequence(parseDer(der), 'the certificate');
   const signed = certificate.next(TAG.sequence);
   const algorithm = certificate.next(TAG.sequence);
-  const signature = readBits(certificate.next(TAG.bitString));
+  const signature = readBytes(certificate.next(TAG.bitString));
   certificate.end();
 
   const tbs = new Sequence(signed, 'the signed part');
@@ -166,9 +167,7 @@ function readCertificate(der: Uint8Array): Certificate {
 
 /** Extensions came with version 3, which is written as 2; version 1 is not written. */
 function readVersion(der: Der): void {
-  const explicitVersion = new Sequence(der, 'the version', der.tag);
-  if (readNatural(explicitVersion.next(TAG.integer)) > 2) throw new DerError('it is of an unknown version');
-  explicitVersion.end();
+  if (readNatural(inside(der, 'the version', TAG.integer)) > 2) throw new DerError('it is of an unknown version');
 }
 
 /** None of the algorithms in use here has parameters; with RSA their absence is written as NULL. */
@@ -186,9 +185,7 @@ type Extensions = Pick<Certificate, 'isAuthority' | 'pathLength' | 'keyUsage' | 
 function readExtensions(der: Der | undefined): Extensions {
   const values = new Map<string, Der>();
   const unheeded: string[] = [];
-  for (const extension of der === undefined
-    ? []
-    : new Sequence(der, 'the extensions', der.tag).next(TAG.sequence).children) {
+  for (const extension of der === undefined ? [] : inside(der, 'the extensions').children) {
     const fields = new Sequence(extension, 'an extension');
     const oid = readOid(fields.next(TAG.oid));
     const criticality = fields.optional(TAG.boolean);
@@ -201,14 +198,14 @@ function readExtensions(der: Der | undefined): Extensions {
     if ((critical && !HEEDED.includes(oid)) || oid === OID.nameConstraints) unheeded.push(oid);
   }
 
-  const inside = (oid: string): Der | undefined => {
+  const contentOf = (oid: string): Der | undefined => {
     const value = values.get(oid);
     return value && parseDer(value.content);
   };
   return {
-    ...readBasicConstraints(inside(OID.basicConstraints)),
-    keyUsage: readKeyUsage(inside(OID.keyUsage)),
-    extendedKeyUsage: readExtendedKeyUsage(inside(OID.extKeyUsage)),
+    ...readBasicConstraints(contentOf(OID.basicConstraints)),
+    keyUsage: readKeyUsage(contentOf(OID.keyUsage)),
+    extendedKeyUsage: readExtendedKeyUsage(contentOf(OID.extKeyUsage)),
     unheeded,
   };
 }
@@ -271,6 +268,14 @@ function formatName(name: Der): string {
 /** The tag [n] around another element. */
 function explicit(n: number): number {
   return 0xa0 + n;
+}
+
+/** The one element in such a tag. */
+function inside(der: Der, what: string, tag: number = TAG.sequence): Der {
+  const wrapped = new Sequence(der, what, der.tag);
+  const element = wrapped.next(tag);
+  wrapped.end();
+  return element;
 }
 
 export function equal(a: Uint8Array, b: Uint8Array): boolean {

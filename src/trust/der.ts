@@ -111,6 +111,12 @@ export function readBits({ content }: Der): Uint8Array {
   return content.subarray(1);
 }
 
+/** A bit string that holds bytes: with unused bits it would be another encoding of the same ones. */
+export function readBytes(der: Der): Uint8Array {
+  if (der.content[0] !== 0) throw new DerError('a bit string is not of whole bytes');
+  return readBits(der);
+}
+
 /** No identifier in use comes near; the bound keeps the arithmetic of a hostile one cheap. */
 const MAX_OID_BYTES = 64;
 
