@@ -142,16 +142,20 @@ describe('a file as large as may be', () => {
   const heavy = Object.values(CLASSES)
     .flat()
     .filter(({ heavy }) => heavy);
-  test.concurrent.for(heavy)('$name: $code', { timeout: 120_000 }, async ({ name, base, make, code }, { expect }) => {
-    const model = copyModel(base);
-    make(model);
-    const { peak: normal } = await normalPeak;
-    const { endings, peak } = await load([model.directory], readOnly(model.directory), { threads: 1 });
-    note('as large as may be', name, endings[0], peak - normal);
-    expect(endings[0].code).toBe(code);
-    expect.soft(endings[0].milliseconds).toBeLessThan(MAX_MILLISECONDS);
-    expect.soft(peak - normal).toBeLessThan(MAX_MORE_BYTES);
-  });
+  test.concurrent.for(heavy)(
+    '$name: $code',
+    { timeout: 120_000 },
+    async ({ name, base, make, code }, { expect, onTestFinished }) => {
+      const model = copyModel(base, onTestFinished);
+      make(model);
+      const { peak: normal } = await normalPeak;
+      const { endings, peak } = await load([model.directory], readOnly(model.directory), { threads: 1 });
+      note('as large as may be', name, endings[0], peak - normal);
+      expect(endings[0].code).toBe(code);
+      expect.soft(endings[0].milliseconds).toBeLessThan(MAX_MILLISECONDS);
+      expect.soft(peak - normal).toBeLessThan(MAX_MORE_BYTES);
+    },
+  );
 });
 
 describe('a text of fifty megabytes', () => {
