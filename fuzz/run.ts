@@ -2,17 +2,17 @@
  * npm run fuzz -- TARGET [--seconds 60] [--seed 1] [--save]     a target of fuzz/targets, or "all", one after the other
  * npm run fuzz -- TARGET --input FILE                            one input again, as a finding names it
  *
- * The saved corpus (fuzz/corpus/TARGET) runs first, then mutations of it and of whatever they reach that is new. The same seed
+ * The saved corpus (fuzz/corpus/TARGET.txt) runs first, then mutations of it and of whatever they reach that is new. The same seed
  * makes the same inputs. Findings are written to fuzz/findings/ and make the exit code 1; --save keeps the small inputs that
  * reached something new in the corpus.
  *
  * The target runs in a thread; this one watches it, so that an input that never ends, or takes all memory, is a finding too.
  */
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
-import { corpusOf, directoryOf, TARGETS, type TargetName } from './corpus.ts';
+import { corpusOf, saveCorpus, TARGETS, type TargetName } from './corpus.ts';
 import type { Finding, Job, Progress } from './loop.ts';
 
 /** Wall-clock seconds without an end of one input; the loop itself finds inputs that take more than a second of the processor. */
@@ -98,14 +98,11 @@ function fuzz(name: TargetName): Promise<number> {
 
 /** The corpus becomes some of these, the smallest inputs of every outcome: evenly from those that were found early and late. */
 function save(name: TargetName, kept: readonly Uint8Array[]): void {
-  rmSync(directoryOf(name), { recursive: true, force: true });
-  mkdirSync(directoryOf(name), { recursive: true });
   const small = kept.filter(data => data.length <= SAVED_BYTES);
   const step = Math.max(1, small.length / SAVED_INPUTS);
-  for (let i = 0; i < small.length; i += step) {
-    const data = small[Math.floor(i)] as Uint8Array;
-    writeFileSync(new URL(hash(data), directoryOf(name)), data);
-  }
+  const chosen: Uint8Array[] = [];
+  for (let i = 0; i < small.length; i += step) chosen.push(small[Math.floor(i)]);
+  saveCorpus(name, chosen);
 }
 
 function hash(data: Uint8Array): string {
