@@ -9,8 +9,8 @@
  * No weights are read but for checksums, no code runs, nothing outside the directory is opened.
  */
 import { GlassbertError } from '../errors.ts';
-import { type OpenedFile, openModelFiles } from '../io/files.ts';
-import type { LoadReport, WeightsReport } from '../io/load-report.ts';
+import { openModelFiles } from '../io/files.ts';
+import type { LoadReport, OpenedFile, WeightsReport } from '../io/load-report.ts';
 import { architectureOf, savedBy } from '../load-model.ts';
 import { type Evidence, gatherEvidence } from './evidence.ts';
 import { type Finding, Findings, type Kind } from './findings.ts';

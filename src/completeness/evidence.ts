@@ -7,7 +7,8 @@
  */
 import { join, relative, sep } from 'node:path';
 import { GlassbertError } from '../errors.ts';
-import type { ModelFiles, OpenedFile } from '../io/files.ts';
+import type { ModelFiles } from '../io/files.ts';
+import type { OpenedFile } from '../io/load-report.ts';
 import { parseBundle } from '../trust/bundle.ts';
 import { compare } from '../trust/compare.ts';
 import { type Algorithm, type FoundFile, type HashOptions, hashFiles } from '../trust/digests.ts';

@@ -11,14 +11,8 @@ import { lstat, readdir, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, sep } from 'node:path';
 import { GlassbertError } from '../errors.ts';
 import { quote } from './json.ts';
-import type { Verification } from './load-report.ts';
+import type { OpenedFile, Verification } from './load-report.ts';
 import { fileError, RegularFile } from './regular-file.ts';
-
-/** A file that was opened, by its name in the directory, for the load report. */
-export interface OpenedFile {
-  readonly name: string;
-  readonly bytes: number;
-}
 
 export interface ModelFiles {
   /** The directory as the caller gave it. */

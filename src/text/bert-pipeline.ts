@@ -9,7 +9,7 @@ import { type JsonObject, quote } from '../io/json.ts';
 import { type Fields, fields } from '../io/json-fields.ts';
 import { type AddedToken, AddedTokenFinder } from './added-tokens.ts';
 import { type BertNormalizerOptions, canCut, normalizeBert, splitWords } from './bert-normalizer.ts';
-import { constructModel } from './huggingface.ts';
+import { constructModel, type WordPiece } from './huggingface.ts';
 import type { Vocabulary } from './vocabulary.ts';
 
 export interface Token {
@@ -93,15 +93,6 @@ function* chunks(text: string, options: BertNormalizerOptions): Generator<string
     yield text.slice(start, end);
     start = end;
   }
-}
-
-/** `model` of tokenizer.json with all its fields, its vocabulary as it was checked. */
-export interface WordPiece {
-  readonly unk_token: string;
-  readonly continuing_subword_prefix: string;
-  /** In code points; a longer word is unknown. */
-  readonly max_input_chars_per_word: number;
-  readonly ids: ReadonlyMap<string, number>;
 }
 
 /** @throws E_TOKENIZER when the unknown token is not in the vocabulary, and for a word limit out of range */

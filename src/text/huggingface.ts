@@ -4,7 +4,15 @@
  * (added-tokens.ts), special tokens (template.ts), truncation, which it does not know at all (tokenizer.ts).
  */
 import { Tokenizer } from '@huggingface/tokenizers';
-import type { WordPiece } from './bert-pipeline.ts';
+
+/** `model` of tokenizer.json with all its fields, its vocabulary as it was checked. */
+export interface WordPiece {
+  readonly unk_token: string;
+  readonly continuing_subword_prefix: string;
+  /** In code points; a longer word is unknown. */
+  readonly max_input_chars_per_word: number;
+  readonly ids: ReadonlyMap<string, number>;
+}
 
 /** The subword tokens of words, as text. */
 export type Subwords = (words: readonly string[]) => readonly string[];

@@ -10,7 +10,8 @@
  */
 import { join } from 'node:path';
 import { GlassbertError } from '../errors.ts';
-import { checkName, type ModelFiles, type OpenedFile } from '../io/files.ts';
+import { checkName, type ModelFiles } from '../io/files.ts';
+import type { OpenedFile } from '../io/load-report.ts';
 import { type FileHandle, RegularFile } from '../io/regular-file.ts';
 import { locatorOf } from '../io/walk.ts';
 import { hashFile } from './digests.ts';
