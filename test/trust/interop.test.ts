@@ -2,13 +2,16 @@
  * What others signed: the models that five releases of the reference implementation signed for their own tests, the test
  * vectors of the specification, and the payloads it is tested with. They lie outside the repository.
  */
+import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { ErrorCode } from '../../src/errors.ts';
-import { type SignaturePolicy, verifyBundle } from '../../src/trust/signature.ts';
+import type { RecordedFile } from '../../src/trust/record.ts';
+import { type SignaturePolicy, signStatement, verifyBundle } from '../../src/trust/signature.ts';
 import { parseStatement } from '../../src/trust/statement.ts';
 import { refusal } from '../support/refusal.ts';
+import { SIGNER } from '../support/signatures.ts';
 import { authority, ecKeys, publicPem } from '../support/x509.ts';
 
 const OMS = fileURLToPath(new URL('../../../shared/interop/oms/', import.meta.url));
@@ -77,6 +80,33 @@ if (existsSync(OMS)) {
       await refusal(code, () => verifyBundle(readFileSync(OMS + path), path, wrong));
       report.push(`${MODELS.length} of ${MODELS.length + 1} signed models verify, v0.2.0 is refused by its type`);
       report.push(`${MODELS.length + 1} are refused with another key, root or identity`);
+    });
+
+    test('what is signed here of the same model says the same, in the same form', () => {
+      const directory = `${OMS}oms-model-transparency/v1.1.0-elliptic-key/`;
+      const theirs = JSON.parse(readFileSync(`${directory}model.sig`, 'utf8'));
+      const payloadOf = (bundle: typeof theirs) => {
+        const payload = JSON.parse(Buffer.from(bundle.dsseEnvelope.payload, 'base64').toString());
+        payload.predicate.serialization.ignore_paths.sort();
+        return payload;
+      };
+      const { subject, predicate } = payloadOf(theirs);
+      const files = ['signme-2', 'signme-1'].map((name): RecordedFile => {
+        const digest = createHash('sha256')
+          .update(readFileSync(directory + name))
+          .digest('hex');
+        return { name, algorithm: 'sha256', digest };
+      });
+      const ignored = predicate.serialization.ignore_paths;
+      const ours = JSON.parse(Buffer.from(signStatement(files, subject[0].name, ignored, SIGNER)).toString());
+
+      expect(payloadOf(ours)).toEqual(payloadOf(theirs));
+      const { payload, signatures } = theirs.dsseEnvelope;
+      const { hint } = theirs.verificationMaterial.publicKey;
+      ours.dsseEnvelope.payload = payload;
+      ours.dsseEnvelope.signatures[0].sig = signatures[0].sig;
+      ours.verificationMaterial.publicKey.hint = hint;
+      expect(JSON.stringify(ours)).toBe(JSON.stringify(theirs));
     });
 
     test('no fixture is verified by a method it was not signed with', async () => {
