@@ -2,18 +2,16 @@
  * How fast the kernels run a forward pass of the shape of all-MiniLM-L6-v2 on one core, and what each kernel takes part in it.
  * The results are compared with the oracle before anything is timed.
  *
- *   npm run bench
+ *   npm run bench:kernels
  */
 import { spawnSync } from 'node:child_process';
 import { cpus } from 'node:os';
-import Benchmark from 'benchmark';
 import { forward } from '../src/bert/bert.ts';
 import { type Kernels, oracleKernels, referenceKernels } from '../src/tensor/kernels.ts';
-import { assemble, FunctionCode, f32, f32x4, i32 } from '../src/tensor/simd/assembler.ts';
 import { simdKernels, wideKernels } from '../src/tensor/simd/kernels.ts';
-import { relaxedMadd } from '../src/tensor/simd/tile.ts';
 import type { Floats } from '../src/tensor/tensor.ts';
 import { maxDifference, randomFloats } from '../test/support/numbers.ts';
+import { best } from './best.ts';
 import { flops, MINI_LM, randomIds, randomWeights } from './random-bert.ts';
 
 const KERNELS: Readonly<Record<string, () => Kernels | null>> = {
@@ -75,8 +73,11 @@ function run(name: string): void {
   const norm = { weight: matrix(D, 1, 8), bias: matrix(D, 1, 9), epsilon: 1e-12 };
   const starts = Int32Array.of(0, N);
   print('  kernel, 128 tokens                            ms   GFLOP/s');
-  const product = best(() => kernels.linear(out, x, up, N));
-  report('linear 384 -> 1536', product, 2 * N * D * F);
+  report(
+    'linear 384 -> 1536',
+    best(() => kernels.linear(out, x, up, N)),
+    2 * N * D * F,
+  );
   report(
     'linear 1536 -> 384',
     best(() => kernels.linear(out, wide, down, N)),
@@ -97,13 +98,6 @@ function run(name: string): void {
     best(() => kernels.layerNorm(out, x, y, norm, N)),
     0,
   );
-  if (name === 'simd') {
-    const limit = multiplyAddLimit();
-    const share = (100 * 2 * N * D * F) / product / limit;
-    print(
-      `  bare multiply-adds of 128 bits: ${(limit / 1e9).toFixed(1)} GFLOP/s; linear reaches ${share.toFixed(0)} % of it`,
-    );
-  }
 }
 
 /** @throws when a hidden state differs from the oracle's: then nothing is timed */
@@ -116,42 +110,7 @@ function verify(name: string): void {
   print(`  largest difference of a hidden state to the oracle: ${difference.toExponential(1)}`);
 }
 
-/** The shortest of several runs, in seconds. */
-function best(run: () => void): number {
-  const benchmark = new Benchmark(run, { minSamples: 5, maxTime: 2 });
-  benchmark.run();
-  if (benchmark.error) throw benchmark.error;
-  return Math.min(...benchmark.stats.sample);
-}
-
 function report(what: string, seconds: number, operations: number): void {
   const rate = operations === 0 ? '' : (operations / seconds / 1e9).toFixed(1);
   print(`    ${what.padEnd(38)}${(1e3 * seconds).toFixed(2).padStart(8)}${rate.padStart(10)}`);
-}
-
-/** What the machine can do: twelve independent sums in registers, nothing loaded and nothing stored. In operations a second. */
-function multiplyAddLimit(): number {
-  const f = new FunctionCode(['i32']);
-  const sums = f.localsOf('v128', 12);
-  const [factor] = f.localsOf('v128', 1);
-  const [i] = f.localsOf('i32', 1);
-  f.set(factor, f32x4.const(0.5));
-  f.for(i, i32.const(0), f.get(f.parameters[0]), 1, () => {
-    for (let u = 0; u < 8; u++) {
-      for (const sum of sums) f.set(sum, relaxedMadd(f.get(factor), f.get(factor), f.get(sum)));
-    }
-  });
-  // The sums must be wanted, or the loop is no work.
-  const total = f32x4.extractLane(
-    0,
-    sums.map(sum => f.get(sum)).reduce((a, b) => f32x4.add(a, b)),
-  );
-  f.emit(f32.store(i32.const(0), 0, total));
-  const memory = { initial: 1, maximum: 1, shared: true };
-  const module = new WebAssembly.Module(assemble(new Map([['run', f]]), memory));
-  const { run } = new WebAssembly.Instance(module, { env: { memory: new WebAssembly.Memory(memory) } }).exports as {
-    run(count: number): void;
-  };
-  const count = 100_000;
-  return (count * 8 * sums.length * 4 * 2) / best(() => run(count));
 }

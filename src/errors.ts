@@ -3,48 +3,139 @@
  * expected and what was found, and a hint that says what to do.
  */
 
-/** The stable codes, each with its cause. A code is never renamed and never reused. */
+/**
+ * The stable codes, each with its cause and what to do about it; docs/errors.md is made of this table. A code is never renamed
+ * and never reused. An error's own `hint`, where it has one, knows more.
+ */
+// biome-ignore format: a table
 export const ERROR_CODES = {
   // What the caller passed
-  E_ARGUMENT: 'An argument of a call has the wrong type or value.',
-  E_INPUT: 'An input file or one of its lines cannot be read as text to embed.',
-  E_OUTPUT: 'An output file cannot be written.',
-  E_PROMPT_UNKNOWN: 'A prompt name is not among the prompts of the model.',
+  E_ARGUMENT: {
+    cause: 'An argument of a call has the wrong type or value.',
+    fix: 'Pass one of the values that the message expects.' },
+  E_INPUT: {
+    cause: 'An input file or one of its lines cannot be read as text to embed.',
+    fix: 'Correct the line that the message names, or state the format with --input-format.' },
+  E_OUTPUT: {
+    cause: 'An output file cannot be written.',
+    fix: 'Name a file in a directory that exists and may be written to, on a disk with room.' },
+  E_PROMPT_UNKNOWN: {
+    cause: 'A prompt name is not among the prompts of the model.',
+    fix: 'Take one of the names in the message, or give the text itself as `prompt`.' },
   // The directory
-  E_DIRECTORY_MISSING: 'The model directory does not exist.',
-  E_NOT_A_DIRECTORY: 'The path names a file where a model directory is expected.',
-  E_FILE_MISSING: 'A file that the model needs is not in the directory.',
-  E_FILE_TYPE: 'A path names something that is not a regular file (a directory, a pipe, a device).',
-  E_FILE_TOO_LARGE: 'A file is larger than any genuine file of its kind.',
-  E_FILE_READ: 'The operating system refused to read a file, or the file changed while it was read.',
-  E_MEMORY: 'The model or a batch needs more memory than there is.',
-  E_PATH_UNSAFE: 'A name written in a model file points outside the directory, or is not a plain name.',
-  E_PICKLE_REFUSED: 'The only weights are a Python pickle, which is a program; it is never opened.',
-  E_WEIGHTS_PLACEHOLDER:
-    'A file stands where weights should be but holds something else (Git LFS pointer, HTML, a partial download).',
+  E_DIRECTORY_MISSING: {
+    cause: 'The model directory does not exist.',
+    fix: 'Give the path of a directory on this disk. Names are never looked up and nothing is downloaded.' },
+  E_NOT_A_DIRECTORY: {
+    cause: 'The path names a file where a model directory is expected.',
+    fix: 'Give the directory that the file lies in.' },
+  E_FILE_MISSING: {
+    cause: 'A file that the model needs is not in the directory.',
+    fix: 'Copy the whole model directory, with its subdirectories; `glassbert check` lists all that is missing.' },
+  E_FILE_TYPE: {
+    cause: 'A path names something that is not a regular file (a directory, a pipe, a device).',
+    fix: 'Put the file itself in its place.' },
+  E_FILE_TOO_LARGE: {
+    cause: 'A file is larger than any genuine file of its kind.',
+    fix: 'Copy the file again from where the model was published. If it is genuine, report it.' },
+  E_FILE_READ: {
+    cause: 'The operating system refused to read a file, or the file changed while it was read.',
+    fix: 'Check who may read it and the disk; wait until a copy or download has ended, then load again.' },
+  E_MEMORY: {
+    cause: 'The model or a batch needs more memory than there is.',
+    fix: 'Use a smaller batchSize or fewer threads, or a machine with more memory.' },
+  E_PATH_UNSAFE: {
+    cause: 'A name written in a model file points outside the directory, or is not a plain name.',
+    fix: 'No genuine model does this: do not trust the directory. Links out of it: put the files themselves in their place.' },
+  E_PICKLE_REFUSED: {
+    cause: 'The only weights are a Python pickle, which is a program; it is never opened.',
+    fix: 'Where you trust it, save the model again in Python, which writes model.safetensors.' },
+  E_WEIGHTS_PLACEHOLDER: {
+    cause: 'A file stands where weights should be but holds something else (Git LFS pointer, HTML, a partial download).',
+    fix: 'Run `git lfs pull`, or download the file again until it is complete.' },
   // Formats
-  E_JSON: 'A JSON file is malformed or ambiguous.',
-  E_SAFETENSORS: 'A safetensors file breaks the format.',
-  E_TENSOR_MISSING: 'Tensors that the architecture needs are not in the weights.',
-  E_TENSOR_SHAPE: 'A tensor has another shape than the configuration says.',
-  E_TENSOR_DTYPE: 'A tensor has a dtype that cannot be used where it stands.',
-  E_TENSOR_VALUE: 'A tensor holds NaN or an infinity.',
-  E_TENSOR_DUPLICATE: 'A tensor is present twice, or the shard index and the shards disagree.',
+  E_JSON: {
+    cause: 'A JSON file is malformed or ambiguous.',
+    fix: 'Correct it at the line and column of the message: UTF-8, every key once, no comments, no NaN.' },
+  E_SAFETENSORS: {
+    cause: 'A safetensors file breaks the format.',
+    fix: 'Copy or download it again; if that does not help, save the model again with the safetensors library.' },
+  E_TENSOR_MISSING: {
+    cause: 'Tensors that the architecture needs are not in the weights.',
+    fix: 'The weights are of another model or were not saved whole: copy configuration and weights together.' },
+  E_TENSOR_SHAPE: {
+    cause: 'A tensor has another shape than the configuration says.',
+    fix: 'config.json and the weights are not of the same model: copy them together.' },
+  E_TENSOR_DTYPE: {
+    cause: 'A tensor has a dtype that cannot be used where it stands.',
+    fix: 'Save the weights as F64, F32, F16 or BF16. Quantized checkpoints are not supported.' },
+  E_TENSOR_VALUE: {
+    cause: 'A tensor holds NaN or an infinity.',
+    fix: 'The file is damaged or the training diverged: compare its checksum with the publisher\'s.' },
+  E_TENSOR_DUPLICATE: {
+    cause: 'A tensor is present twice, or the shard index and the shards disagree.',
+    fix: 'Index and shards are of different models or versions: copy them again, together.' },
   // Trust
-  E_MANIFEST: 'A list of checksums is malformed, or one name stands in it twice.',
-  E_DIGEST: 'Files are not those that were recorded: changed, missing, added or renamed.',
-  E_UNCOVERED: 'A file that would be loaded is not among those that were signed or recorded.',
-  E_BUNDLE: 'A signature file breaks the format of OpenSSF Model Signing, or uses a part of it that is refused.',
-  E_SIGNATURE: 'A signature was not made with the expected key, or not over this content.',
-  E_CERTIFICATE: 'A certificate is malformed or may not sign, or leads to no trusted root.',
-  E_KEY: 'A key cannot be used: malformed, of a kind that is refused, or encrypted with another passphrase.',
-  E_DEPENDENCY: 'An optional package that was asked for is not installed.',
+  E_MANIFEST: {
+    cause: 'A list of checksums is malformed, or one name stands in it twice.',
+    fix: 'Make it again with `glassbert manifest` or `sha256sum` where the model was tested.' },
+  E_DIGEST: {
+    cause: 'Files are not those that were recorded: changed, missing, added or renamed.',
+    fix: 'Do not use the directory: bring it over again, or find out who changed it.' },
+  E_UNCOVERED: {
+    cause: 'A file that would be loaded is not among those that were signed or recorded.',
+    fix: 'Take the file away, or have the whole directory recorded or signed again.' },
+  E_BUNDLE: {
+    cause: 'A signature file breaks the format of OpenSSF Model Signing, or uses a part of it that is refused.',
+    fix: 'Have the model signed again with `glassbert sign` or model_signing 1.0 or later.' },
+  E_SIGNATURE: {
+    cause: 'A signature was not made with the expected key, or not over this content.',
+    fix: 'Make sure that this is the key of who signed; if it is, do not use the directory.' },
+  E_CERTIFICATE: {
+    cause: 'A certificate is malformed or may not sign, or leads to no trusted root.',
+    fix: 'Give the root that the signer names, self-signed, in PEM.' },
+  E_KEY: {
+    cause: 'A key cannot be used: malformed, of a kind that is refused, or encrypted with another passphrase.',
+    fix: 'Use an elliptic curve key on P-256, P-384 or P-521, in PEM.' },
+  E_DEPENDENCY: {
+    cause: 'An optional package that was asked for is not installed.',
+    fix: 'Install the package that the message names, in the version it names.' },
   // The model
-  E_CONFIG: 'A configuration value is missing, of the wrong type or out of range.',
-  E_ARCHITECTURE: 'The architecture is not one of those supported.',
-  E_MODULE: 'modules.json names a module that is not supported, or the modules do not fit together.',
-  E_THREAD: 'A thread ended before its texts were embedded.',
-  E_TOKENIZER: 'The tokenizer files are unusable, or do not fit the embedding table.',
+  E_CONFIG: {
+    cause: 'A configuration value is missing, of the wrong type or out of range.',
+    fix: 'Compare the file with the one that was published; the message names the key and what is expected.' },
+  E_ARCHITECTURE: {
+    cause: 'The architecture is not one of those supported.',
+    fix: 'Use a BERT or DPR model; the README lists what is supported.' },
+  E_MODULE: {
+    cause: 'modules.json names a module that is not supported, or the modules do not fit together.',
+    fix: 'Use a model of the modules that the message lists; copy all of its files from one version.' },
+  E_THREAD: {
+    cause: 'A thread ended before its texts were embedded.',
+    fix: 'Load the model again; with `threads: 1` the cause shows. If it comes back, report it.' },
+  E_TOKENIZER: {
+    cause: 'The tokenizer files are unusable, or do not fit the embedding table.',
+    fix: 'Copy tokenizer and weights from one model. Only the WordPiece tokenizers of BERT are supported.' },
+} as const satisfies Readonly<Record<string, { readonly cause: string; readonly fix: string }>>;
+
+/** The codes of warnings of loading, verifying and the command line; those of `check` alone stand in completeness/findings.ts. */
+export const WARNING_CODES = {
+  W_BARE_DIRECTORY: 'There is no modules.json: mean pooling is assumed, as in the reference library.',
+  W_CODE_IGNORED: 'config.json names code that comes with the model. It is not run.',
+  W_DIGEST_CASE: 'A signed statement writes digests in capitals.',
+  W_FILE_IGNORED: 'A file is there that the reference library does not read either in a directory of this layout.',
+  W_HINT_ABSENT: 'A signature does not say which key it was made with.',
+  W_IGNORED_AND_SIGNED: 'A signed statement lists a file that it says is left out.',
+  W_IGNORE_PATHS: 'Whoever signed left more out than the files of git and the signature.',
+  W_LENGTH_CLAMPED: 'The files allow longer texts than the model has positions: texts are cut there.',
+  W_MANIFEST_UNPINNED: 'A list of checksums was itself not pinned: it shows accidents, not attacks.',
+  W_NOT_WIDE: 'Vectors of 256 bits were asked for and cannot be used: the normal kernels run.',
+  W_PROJECTION_UNUSED: 'The pooling is not the one that the projection of DPR follows: it is not used.',
+  W_READ_AS_JSONL: 'An input was taken for lines of JSON because of its name or content.',
+  W_SINGLE_FILE: 'A signature is of a single file.',
+  W_SUBJECT: 'A signed statement names a model otherwise than its directory.',
+  W_TENSORS_UNUSED: 'The weights hold tensors that are not part of this architecture.',
+  W_UNSORTED: 'A signed statement lists its files in no known order.',
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_CODES;
@@ -85,6 +176,16 @@ export class GlassbertError extends Error {
     this.hint = hint;
   }
 }
+
+/**
+ * What is done about a problem. Loading throws the first one; who wants to know them all collects them, and the work goes on
+ * with what is left.
+ */
+export type Refuse = (error: unknown) => void;
+
+export const refuseFirst: Refuse = error => {
+  throw error;
+};
 
 /** Longer messages are cut in the middle of nowhere: no genuine one comes near. */
 const MAX_MESSAGE = 2000;

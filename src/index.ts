@@ -5,6 +5,15 @@
  * kernel looks like), pooling/pooling.ts, text/bert-normalizer.ts, io/safetensors.ts, load-model.ts and settings.ts.
  */
 export type { Observe } from './bert/bert.ts';
+export {
+  type Capability,
+  type CheckOptions,
+  type CompletenessReport,
+  checkDirectory,
+  type ModelSummary,
+} from './completeness/check-directory.ts';
+export type { Evidence } from './completeness/evidence.ts';
+export { CHECK_CODES, type Finding } from './completeness/findings.ts';
 export { ERROR_CODES, type ErrorCode, GlassbertError } from './errors.ts';
 export {
   formatSource,

@@ -189,10 +189,15 @@ function chooseThreads(wanted: number | undefined, kernels: Kernels): number {
   return 'share' in kernels && allowed ? (wanted ?? Math.min(availableParallelism(), MAX_THREADS)) : 1;
 }
 
-/** The tokenizer, which must not give an id that the embedding table has no row for. */
 function loadTokenizer({ transformer }: ModelDirectory, config: BertConfig, settings: Settings): Tokenizer {
-  const tokenizer = tokenizerOf(transformer, settings.doLowerCase.value, settings.maxSeqLength.value);
-  const { file } = transformer.tokenizer;
+  const { doLowerCase, maxSeqLength } = settings;
+  const tokenizer = tokenizerOf(transformer, doLowerCase.value, maxSeqLength.value, config.vocab_size);
+  checkTokenizer(tokenizer, config, transformer.tokenizer.file);
+  return tokenizer;
+}
+
+/** @throws E_TOKENIZER when it gives an id or a type that the embedding tables have no row for */
+export function checkTokenizer(tokenizer: Tokenizer, config: BertConfig, file: string): void {
   if (tokenizer.typeIdCount.single > config.type_vocab_size) {
     throw new GlassbertError('E_TOKENIZER', 'the tokenizer has token types that the model has no embedding for', {
       file,
@@ -200,7 +205,7 @@ function loadTokenizer({ transformer }: ModelDirectory, config: BertConfig, sett
       found: `${tokenizer.typeIdCount.single - 1}`,
     });
   }
-  if (tokenizer.vocabSize <= config.vocab_size) return tokenizer;
+  if (tokenizer.vocabSize <= config.vocab_size) return;
   throw new GlassbertError('E_TOKENIZER', 'the tokenizer has ids that the embedding table has no row for', {
     file,
     expected: `ids below ${config.vocab_size}, the "vocab_size" of config.json`,
@@ -233,19 +238,22 @@ async function loadEncoder(
       message: 'DPR projects its first token; the pooling is another, so the projection is not used.',
     });
   }
-  const strange = encoder.unused.filter(name => !isKnownUnused(name));
-  if (strange.length > 0) {
-    const listed = strange.slice(0, 5).join(', ') + (strange.length > 5 ? ', ...' : '');
-    warn({
-      code: 'W_TENSORS_UNUSED',
-      message: `${strange.length} tensors of the weights are not part of this architecture and are not used: ${listed}`,
-    });
-  }
+  warnOfUnused(encoder.unused, warn);
   return { bert: encoder, tokenizer };
 }
 
+export function warnOfUnused(unused: readonly string[], warn: (warning: Warning) => void): void {
+  const strange = unused.filter(name => !isKnownUnused(name));
+  if (strange.length === 0) return;
+  const listed = strange.slice(0, 5).join(', ') + (strange.length > 5 ? ', ...' : '');
+  warn({
+    code: 'W_TENSORS_UNUSED',
+    message: `${strange.length} tensors of the weights are not part of this architecture and are not used: ${listed}`,
+  });
+}
+
 /** DPR's projection was trained for the first token, and follows it alone. */
-function projects({ pooling }: Settings): boolean {
+export function projects({ pooling }: Settings): boolean {
   return pooling.value.length === 1 && pooling.value[0] === 'cls';
 }
 
@@ -274,25 +282,35 @@ async function loadModules(
   }
   for (const entry of described.modules.slice(2)) {
     const D = modules.at(-1)?.module.outFeatures ?? modes.length * config.hidden_size;
-    switch (entry.kind) {
-      case 'Normalize':
-        modules.push({ entry, module: normalizeModule(kernels, entry.config, D) });
-        break;
-      case 'Dropout':
-        modules.push({ entry, module: dropoutModule(D) });
-        break;
-      default: {
-        const load = entry.kind === 'Dense' ? loadDense : loadLayerNorm;
-        modules.push(
-          await withWeights(described, entry.path, async weights => {
-            const module = await load(kernels, entry.config, weights, D);
-            return { entry, module, report: reportWeights(weights, '', module.unused) };
-          }),
-        );
-      }
+    if (!hasWeights(entry)) modules.push({ entry, module: plainModule(kernels, entry, D) });
+    else {
+      modules.push(
+        await withWeights(described, entry.path, async weights => {
+          const module = await loadWeightedModule(kernels, entry, weights, D);
+          return { entry, module, report: reportWeights(weights, '', module.unused) };
+        }),
+      );
     }
   }
   return modules;
+}
+
+export function hasWeights({ kind }: ModuleEntry): boolean {
+  return kind === 'Dense' || kind === 'LayerNorm';
+}
+
+/** @param D - the width of the vectors that arrive */
+export function plainModule(kernels: Kernels, { kind, config }: ModuleEntry, D: number): VectorModule {
+  return kind === 'Normalize' ? normalizeModule(kernels, config, D) : dropoutModule(D);
+}
+
+export function loadWeightedModule(
+  kernels: Kernels,
+  { kind, config }: ModuleEntry,
+  weights: Weights,
+  D: number,
+): Promise<VectorModule> {
+  return (kind === 'Dense' ? loadDense : loadLayerNorm)(kernels, config, weights, D);
 }
 
 async function withWeights<Result>(
@@ -308,7 +326,7 @@ async function withWeights<Result>(
   }
 }
 
-function reportWeights({ files, tensors }: Weights, prefix: string, unused: readonly string[]): WeightsReport {
+export function reportWeights({ files, tensors }: Weights, prefix: string, unused: readonly string[]): WeightsReport {
   const dtypes: Record<string, number> = {};
   let parameters = 0;
   for (const { dtype, shape } of tensors.values()) {
@@ -322,13 +340,13 @@ function reportModule(entry: ModuleEntry | undefined, summary: string): ModuleRe
   return { type: entry?.type ?? '(not in a file)', path: entry?.path ?? '', summary };
 }
 
-function architectureOf(config: BertConfig): string {
+export function architectureOf(config: BertConfig): string {
   const { num_hidden_layers: L, hidden_size: D, num_attention_heads: H, intermediate_size: F } = config;
   return `${config.architecture || 'BertModel'}, L ${L}, D ${D}, H ${H}, F ${F}, ${config.hidden_act}`;
 }
 
 /** The version of sentence-transformers in config_sentence_transformers.json. */
-function savedBy({ sentenceTransformers: file }: ModelDirectory): string | null {
+export function savedBy({ sentenceTransformers: file }: Pick<ModelDirectory, 'sentenceTransformers'>): string | null {
   const version = file.raw('__version__');
   const saved =
     typeof version === 'object' && 'sentence_transformers' in version ? version.sentence_transformers : null;

@@ -32,7 +32,7 @@ export type Settings = LoadReport['settings'] & {
  */
 export function decideSettings(
   directory: ModelDirectory,
-  config: BertConfig,
+  config: Pick<BertConfig, 'hidden_size' | 'model_type'>,
   options: SettingOptions,
   warn: (warning: Warning) => void,
 ): Settings {
@@ -117,7 +117,7 @@ function readPrompts(saved: Fields): Readonly<Record<string, string>> {
 
 function decidePooling(
   { modules, files }: ModelDirectory,
-  config: BertConfig,
+  config: Pick<BertConfig, 'hidden_size' | 'model_type'>,
   options: SettingOptions,
   at: (file: Fields, key: string) => Source,
   warn: (warning: Warning) => void,
@@ -152,7 +152,7 @@ function decidePooling(
 }
 
 /** In the words of the reference library, then what they mean. */
-function bareDirectory(directory: string, config: BertConfig): Warning {
+function bareDirectory(directory: string, config: Pick<BertConfig, 'model_type'>): Warning {
   const dpr =
     ' DPR itself takes the first token: load with pooling "cls", which is what it computes, or use the converted model ' +
     '(published as sentence-transformers/facebook-dpr-*).';

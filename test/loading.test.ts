@@ -328,6 +328,13 @@ describe('what users do wrong', () => {
       json.model.vocab.zebra = 600;
     });
     expect(await message('E_TOKENIZER', model)).toMatchInlineSnapshot(`
+      "model/tokenizer.json: the vocabulary has more tokens than can be used: expected at most 600, the "vocab_size" of config.json, found 601
+        hint: The tokenizer and the weights are of different models."
+    `);
+    model.edit('tokenizer.json', json => {
+      delete json.model.vocab.the;
+    });
+    expect(await message('E_TOKENIZER', model)).toMatchInlineSnapshot(`
       "model/tokenizer.json: the tokenizer has ids that the embedding table has no row for: expected ids below 600, the "vocab_size" of config.json, found an id of 600
         hint: The tokenizer and the weights are of different models."
     `);

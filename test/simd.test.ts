@@ -27,8 +27,8 @@ function same(kernels: readonly Kernels[], N: number, D: number, seed: number): 
   });
 }
 
-describe('each kernel', () => {
-  const k = simdKernels();
+describe.each([8, 16] as const)('each kernel, in panels of %i columns', columns => {
+  const k = simdKernels({ columns });
   const both = [k, oracleKernels];
   const { integer } = random(5);
   const rows = [...Array.from({ length: 13 }, (_, i) => i + 1), 95, 96, 97, 200];
@@ -96,6 +96,7 @@ describe('each kernel', () => {
     [[33], 24, 1],
     [[5, 3], 24, 2], // heads of 12 columns: the plain page
     [[512], 32, 1],
+    [[8, 16, 15, 17, 32, 31], 64, 2],
   ])('attention, texts of %j tokens, D %i, H %i', (lengths, D, H) => {
     const starts = Int32Array.from([0, ...lengths]);
     for (let b = 0; b < lengths.length; b++) starts[b + 1] += starts[b];
@@ -119,6 +120,8 @@ describe('each kernel', () => {
     [1, 4],
     [3, 32],
     [13, 384],
+    [3, 10],
+    [2, 22],
     [5, 7],
   ])('layerNorm [%i, %i], with a residual and without', (N, D) => {
     for (const residual of [true, false]) {

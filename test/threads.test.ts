@@ -68,7 +68,7 @@ test('after dispose a call fails with a typed error, and so does one under way',
 
 test('a thread that dies fails what it had, and the next call gets another', async () => {
   // No module: the thread ends as soon as it starts.
-  const broken = { memory: null, module: {}, columns: 8, int8: false, relaxed: true, start: 0, end: 0 } as const;
+  const broken = { memory: null, module: {}, columns: 8, int8: false, dot: 'bytes', start: 0, end: 0 } as const;
   const threads = new Threads({} as never, [broken]);
   const packed = { ids: Int32Array.of(1), typeIds: Int32Array.of(0), starts: Int32Array.of(0, 1) };
   for (let i = 0; i < 2; i++) {

@@ -12,6 +12,7 @@ import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SentenceEncoder } from '../../src/index.ts';
 import { random } from '../../test/support/random.ts';
+import { matmulAndLimit } from '../matmul-limit.ts';
 import {
   Contender,
   type GlassbertSpec,
@@ -66,6 +67,7 @@ await verify(
 );
 print('');
 printHeader();
+measureMatmul();
 await measureForward();
 await measureText('f32', [F32, 0.8], [WIDE, 1.5], TRANSFORMERS);
 await measureText('int8', [INT8, 0.95], [INT8_WIDE, 1.5], TRANSFORMERS_Q8);
@@ -140,6 +142,19 @@ function printMachine(): void {
 
 // ---------------------------------------------------------------------------------------------------------------------
 // The rows
+
+function measureMatmul(): void {
+  const { matmul, limit } = matmulAndLimit();
+  const rate = (operations: number): string => `${(operations / 1e9).toFixed(1)} GFLOP/s`;
+  printRow({
+    what: 'matmul, 128 bits, one core; bare multiply-adds',
+    goal: '≥ 90 %',
+    measured: `${((100 * matmul) / limit).toFixed(0)} %`,
+    met: matmul >= 0.9 * limit,
+    glassbert: rate(matmul),
+    peer: rate(limit),
+  });
+}
 
 async function measureForward(): Promise<void> {
   const [f32, web, wide, native] = await race(TURNS, directory, [

@@ -90,9 +90,8 @@ function layer(
   const { hidden_size: D, intermediate_size: F, num_attention_heads: H } = config;
   const N = starts[starts.length - 1];
 
-  k.linear(t.query, t.x, w.attention.self.query, N); // [N, D] -> [N, D]
-  k.linear(t.key, t.x, w.attention.self.key, N);
-  k.linear(t.value, t.x, w.attention.self.value, N);
+  const { query, key, value } = w.attention.self;
+  k.linears([t.query, t.key, t.value], t.x, [query, key, value], N); // [N, D] -> [N, D] each
   see?.('attention.self.query', t.query, N, D);
   see?.('attention.self.key', t.key, N, D);
   see?.('attention.self.value', t.value, N, D);

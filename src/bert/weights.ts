@@ -50,7 +50,7 @@ export async function loadBert(files: Weights, config: BertConfig, kernels: Kern
   const { hidden_size: D, intermediate_size: F, layer_norm_eps: epsilon } = config;
 
   const embeddings = {
-    word: plan.tensor('embeddings.word_embeddings.weight', config.vocab_size, D),
+    word: plan.table('embeddings.word_embeddings.weight', config.vocab_size, D),
     position: plan.tensor('embeddings.position_embeddings.weight', config.max_position_embeddings, D),
     tokenType: plan.tensor('embeddings.token_type_embeddings.weight', config.type_vocab_size, D),
     LayerNorm: plan.layerNorm('embeddings.LayerNorm', D, epsilon),

@@ -115,7 +115,7 @@ function verificationRows(verification: Verification | null): string[][] {
     ...(signer === null ? [] : [['signer', visible(signer)]]),
     ['root digest', rootDigest],
     ['files', `${count(files)} covered, ${count(bytes)} bytes; ${count(ignored.length)} not covered and not loaded`],
-    ...limits.map(limit => ['note', limit]),
+    ...limits.map(limit => ['not shown', limit]),
   ];
 }
 

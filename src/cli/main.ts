@@ -9,6 +9,7 @@ import { readFileSync } from 'node:fs';
 import { styleText } from 'node:util';
 import { Command, CommanderError } from 'commander';
 import { GlassbertError } from '../errors.ts';
+import { addCheck } from './check.ts';
 import { addDemo } from './demo.ts';
 import { addEmbed } from './embed.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
@@ -37,7 +38,7 @@ process.exitCode = await run(process.argv.slice(2));
 async function run(args: readonly string[]): Promise<number> {
   try {
     await createProgram().parseAsync(args.length === 0 ? ['demo'] : args, { from: 'user' });
-    return EXIT.ok;
+    return Number(process.exitCode ?? EXIT.ok); // a check that failed has set another
   } catch (error) {
     return fail(error);
   }
@@ -69,7 +70,7 @@ Exit codes:
   1  a check failed            5    the input cannot be read
   2  wrong usage               130  interrupted`,
     );
-  for (const add of [addEmbed, addSimilar, addTokens, addInspect, addManifest, addSign, addVerify, addDemo])
+  for (const add of [addEmbed, addSimilar, addTokens, addInspect, addCheck, addManifest, addSign, addVerify, addDemo])
     add(program);
   return program;
 }

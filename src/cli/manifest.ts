@@ -1,7 +1,7 @@
 /** `glassbert manifest`: the checksums of a directory, in the form of sha256sum. */
 import type { Command } from 'commander';
 import { locatorOf } from '../io/walk.ts';
-import { rootDigest } from '../trust/digests.ts';
+import { hashBytes, rootDigest } from '../trust/digests.ts';
 import { checkIgnorePaths, GIT_NAMES, MANIFEST_NAME, SIGNATURE_NAME } from '../trust/record.ts';
 import { formatSha256sums } from '../trust/sha256sums.ts';
 import { TRUST_EXIT_HELP } from './exit-codes.ts';
@@ -50,13 +50,17 @@ async function manifest(directory: string, flags: ManifestFlags): Promise<void> 
   ];
   const { recorded, bytes, emptyDirectories } = await recordDirectory(directory, ignored, flags.allowSymlinks);
 
+  const list = formatSha256sums(recorded);
   const output = flags.output === undefined ? STDOUT : await openOutputFile(flags.output);
   try {
-    await output.write(formatSha256sums(recorded));
+    await output.write(list);
     await output.commit();
   } finally {
     await output.close();
   }
-  talk(`${count(recorded.length)} files, ${megabytes(bytes)}; root digest ${rootDigest(recorded)}`);
-  if (emptyDirectories.length > 0) talk(`${count(emptyDirectories.length)} empty directories, which no list can hold`);
+  talk(
+    `${count(recorded.length)} files, ${megabytes(bytes)}; ${count(emptyDirectories.length)} empty directories left out`,
+  );
+  talk(`list digest  sha256:${hashBytes(Buffer.from(list), 'sha256')}`);
+  talk(`root digest  ${rootDigest(recorded)}, which does not know the names`);
 }

@@ -8,6 +8,7 @@ import {
   checkExamined,
   type Examined,
   examine,
+  limitsOf,
   readStatement,
   reportOf,
   type Statement,
@@ -38,12 +39,12 @@ export function addVerify(program: Command): void {
     .command('verify')
     .summary('compare a directory with its checksums or its signature')
     .description(
-      'Hashes every file of a directory and compares it with a list of checksums, a root digest, or a signature of\n' +
+      'Hashes every file of a directory and compares it with a list of checksums, one digest, or a signature of\n' +
         'OpenSSF Model Signing. Without options the list is SHA256SUMS in the directory.',
     )
     .argument('<dir>', 'model directory')
     .option('--manifest <file>', 'list of checksums (default: DIR/SHA256SUMS)')
-    .option('--expect <sha256:root>', 'the root digest that the directory, or the list, must have')
+    .option('--expect <sha256:hex>', 'the list digest or root digest that the directory, or its list, must have')
     .option('--signature <file>', 'signature (default: DIR/model.sig)')
     .option('--public-key <pem>', 'file with the public key that must have signed')
     .option('--certificate-root <pem>', "file with the trusted certificates that the signer's must lead to")
@@ -127,7 +128,8 @@ function asJson(
     directory,
     verified: problem === undefined,
     ...reportOf(statement, examined),
-    expectedRootDigest: statement.rootDigest,
+    listDigest: examined.listDigest,
+    expectedDigest: statement.digest,
     unchanged: statement.record === undefined && problem !== undefined ? null : unchanged.length,
     ...differences,
     emptyDirectories,
@@ -137,7 +139,7 @@ function asJson(
 const PROOF: Record<Statement['by'], string> = {
   signature: 'every file is byte for byte the one that was signed',
   manifest: 'every file is byte for byte the one in the list',
-  'root digest': 'the files are byte for byte those that the root digest was made of',
+  digest: 'the files are byte for byte those that the digest was made of',
 };
 
 function formatFindings(
@@ -146,23 +148,25 @@ function formatFindings(
   examined: Examined,
   problem: GlassbertError | undefined,
 ): string {
-  const { by, source, signer, limits } = statement;
-  const { comparison, files, bytes, rootDigest, emptyDirectories } = examined;
+  const { by, source, signer, subject } = statement;
+  const { comparison, files, bytes, rootDigest, listDigest, emptyDirectories } = examined;
   const { unchanged, changed, missing, added, renamed, ignored } = comparison;
   const names = (all: readonly string[]): string[][] => all.map(name => [visible(name)]);
   const [fine, bad] = [styleText('green', 'verified'), styleText('red', 'NOT VERIFIED')];
   return [
     section(problem === undefined ? fine : bad, [
       ['directory', visible(directory)],
-      ['compared with', by === source ? source : `${by} ${visible(source)}`],
+      ['compared with', `${by} ${visible(source)}`],
       ...(signer === null ? [] : [['signed by', visible(signer)]]),
+      ...(subject === null ? [] : [['signed as', visible(subject)]]),
       ['root digest', rootDigest],
-      ...(rootDigest === statement.rootDigest ? [] : [['expected', statement.rootDigest]]),
+      ...(listDigest === null || by === 'signature' ? [] : [['list digest', listDigest]]),
+      ...(problem === undefined ? [] : [['expected', statement.digest]]),
       ['files', `${count(files.length)} there, ${megabytes(bytes)}`],
       ...(statement.record === undefined ? [] : [['covered', `${count(unchanged.length)} unchanged`]]),
       ['not covered', `${count(ignored.length)} ignored, ${count(emptyDirectories.length)} empty directories`],
       ...(problem === undefined ? [['shown', PROOF[by]]] : []),
-      ...limits.map(limit => ['not shown', limit]),
+      ...limitsOf(statement, examined).map(limit => ['not shown', limit]),
     ]),
     section('Changed', names(changed)),
     section('Missing', names(missing)),

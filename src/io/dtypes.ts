@@ -79,7 +79,7 @@ export function widen(bytes: Uint8Array, dtype: FloatDtype, into: Floats): void 
   } else {
     const { buffer, byteOffset } = aligned(bytes, 2);
     const codes = new Uint16Array(buffer, byteOffset, into.length);
-    const values = dtype === 'F16' ? valuesOfF16() : valuesOfBF16();
+    const values = valuesOfHalves(dtype);
     for (let i = 0; i < codes.length; i++) into[i] = values[codes[i] as number] as number;
   }
 }
@@ -135,6 +135,11 @@ function aligned(bytes: Uint8Array, width: number): Uint8Array {
 
 let tableOfF16: Float32Array | undefined;
 let tableOfBF16: Float32Array | undefined;
+
+/** What each of the 65,536 codes stands for. */
+export function valuesOfHalves(dtype: 'F16' | 'BF16'): Float32Array {
+  return dtype === 'F16' ? valuesOfF16() : valuesOfBF16();
+}
 
 /**
  * IEEE 754 binary16: 1 sign bit, 5 exponent bits biased by 15, 10 fraction bits.

@@ -11,14 +11,8 @@ import { lstat, readdir, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, sep } from 'node:path';
 import { GlassbertError } from '../errors.ts';
 import { quote } from './json.ts';
-import type { Verification } from './load-report.ts';
+import type { OpenedFile, Verification } from './load-report.ts';
 import { fileError, RegularFile } from './regular-file.ts';
-
-/** A file that was opened, by its name in the directory, for the load report. */
-export interface OpenedFile {
-  readonly name: string;
-  readonly bytes: number;
-}
 
 export interface ModelFiles {
   /** The directory as the caller gave it. */
@@ -58,7 +52,7 @@ const MAX_NAME = 255;
 const SEGMENT = /^[A-Za-z0-9._-]*[A-Za-z0-9_-]$/;
 
 /** On Windows these open devices, in every directory and with every extension. */
-const DEVICE = /^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)/i;
+export const DEVICE = /^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)/i;
 
 /**
  * @throws E_PATH_UNSAFE unless `name` is one or more plain parts with "/" between them
@@ -182,7 +176,7 @@ export async function resolveDirectory(directory: string): Promise<string> {
  * In the cache of huggingface_hub a model's files are links, `models--<id>/snapshots/<revision>/<file>` to
  * `../../blobs/<hash>`: the one place outside the directory that they may lead to.
  */
-function blobsOf(root: string): string | undefined {
+export function blobsOf(root: string): string | undefined {
   const snapshots = dirname(root);
   const model = dirname(snapshots);
   const isCache = basename(snapshots) === 'snapshots' && basename(model).startsWith('models--');

@@ -124,7 +124,7 @@ export function asObject(value: Json, file: string, where = '', code: ErrorCode 
 }
 
 function isObject(value: Json): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Map);
 }
 
 /** The value in an error: short ones as they are, the others by their kind. */

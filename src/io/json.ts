@@ -12,11 +12,14 @@
  */
 import { GlassbertError } from '../errors.ts';
 
-export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
+export type Json = null | boolean | number | string | readonly Json[] | JsonObject | JsonTable;
 
 export interface JsonObject {
   readonly [key: string]: Json;
 }
+
+/** An object with very many keys, in the order of the text. */
+export type JsonTable = ReadonlyMap<string, Json>;
 
 export interface JsonLimits {
   /** Levels of objects and arrays inside each other. The reader recurses: keep it below a thousand. */
@@ -31,18 +34,28 @@ export interface JsonLimits {
    *   sizes. For the headers of safetensors.
    */
   numbers?: 'exact' | 'rounded' | 'natural';
+  /**
+   * Keys below which an object becomes a JsonTable. For vocabularies: 30,000 properties take 40 ms to enter and 70 to list,
+   * in a Map together 10 (Node 24, x64).
+   */
+  tables?: readonly string[];
 }
 
 /** The deepest genuine file known here, tokenizer.json, nests 5 levels. */
 const MAX_JSON_DEPTH = 32;
 
 /**
- * Enough for a vocabulary of 2,000,000 words with 10,000 added tokens (2.1 million values) and for a safetensors header of
- * 100,000 tensors (1 million); the largest genuine file known, XLM-RoBERTa's tokenizer.json, has 750,000. The worst text
- * within the bound, nothing but empty objects, takes 0.6 s and 0.7 GB (Node 24, x64); without it, the bytes of a file could ask for
- * any multiple.
+ * What a text may ask for, so that no file takes a multiple of its own size, or 300 MB (test/hostile/sizes.ts, Node 24, x64).
+ *
+ * Values: of the genuine files known, tokenizer.json of Gemma has most, 2 million; a safetensors header of 100,000 tensors has
+ * 1 million. Objects take 250 bytes each, however little is in them; that header has 100,001, everything else far fewer. Keys
+ * of one object: the largest vocabulary known, that of XLM-V, has 901,629. The length of a key in UTF-16 units, for it is hashed
+ * and copied: tokens and names of tensors have a few hundred.
  */
 const MAX_JSON_VALUES = 2_200_000;
+const MAX_JSON_OBJECTS = 120_000;
+export const MAX_JSON_KEYS = 1_000_000;
+const MAX_JSON_KEY_LENGTH = 65_536;
 
 /**
  * @param source - UTF-8 bytes, or text already decoded
@@ -73,6 +86,9 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const FIRST_PRINTABLE = 0x20;
 
+/** Elements that V8 reserves when the first one is pushed. */
+const ROOM = 16;
+
 /** Recursive descent, one method per rule of the grammar. */
 class Parser {
   private readonly text: string;
@@ -80,8 +96,10 @@ class Parser {
   private readonly depth: number;
   private readonly numbers: 'exact' | 'rounded' | 'natural';
   private readonly values: number;
-  /** How many values may still come. */
+  private readonly tables: readonly string[];
+  /** How many values may still come, and of those, objects. */
   private left: number;
+  private objectsLeft = MAX_JSON_OBJECTS;
   /** The index of the next character. */
   private at = 0;
 
@@ -92,6 +110,7 @@ class Parser {
     this.values = limits.values ?? MAX_JSON_VALUES;
     this.left = this.values;
     this.numbers = limits.numbers ?? 'exact';
+    this.tables = limits.tables ?? [];
   }
 
   document(): Json {
@@ -103,12 +122,15 @@ class Parser {
     return value;
   }
 
-  /** @param level - 1 for the outermost value */
-  private value(level: number): Json {
+  /**
+   * @param level - 1 for the outermost value
+   * @param under - the key it stands under, if it does
+   */
+  private value(level: number, under?: string): Json {
     if (this.left-- === 0) throw this.error(`there are more than ${this.values} values`);
     switch (this.peek()) {
       case '{':
-        return this.object(level);
+        return under !== undefined && this.tables.includes(under) ? this.table(level) : this.object(level);
       case '[':
         return this.array(level);
       case '"':
@@ -125,14 +147,40 @@ class Parser {
   }
 
   private object(level: number): JsonObject {
-    this.enter(level);
     const object: { [key: string]: Json } = Object.create(null);
-    if (this.ends('}')) return object;
-    for (;;) {
+    this.members(
+      level,
+      key => key in object,
+      (key, value) => {
+        object[key] = value;
+      },
+    );
+    return object;
+  }
+
+  private table(level: number): JsonTable {
+    const table = new Map<string, Json>();
+    this.members(
+      level,
+      key => table.has(key),
+      (key, value) => table.set(key, value),
+    );
+    return table;
+  }
+
+  private members(level: number, has: (key: string) => boolean, add: (key: string, value: Json) => void): void {
+    this.enter(level);
+    if (this.objectsLeft-- === 0) throw this.error(`there are more than ${MAX_JSON_OBJECTS} objects`);
+    if (this.ends('}')) return;
+    for (let keys = 1; ; keys++) {
+      if (keys > MAX_JSON_KEYS) throw this.error(`an object has more than ${MAX_JSON_KEYS} keys`);
       if (this.peek() !== '"') throw this.unexpected('a key in double quotes');
       const keyAt = this.at;
       const key = this.string();
-      if (key in object) {
+      if (key.length > MAX_JSON_KEY_LENGTH) {
+        throw this.error(`a key is longer than ${MAX_JSON_KEY_LENGTH} characters`, { at: keyAt, found: quote(key) });
+      }
+      if (has(key)) {
         throw this.error(`the key ${quote(key)} stands twice in one object`, {
           at: keyAt,
           hint: 'Remove one of the two.',
@@ -140,8 +188,8 @@ class Parser {
       }
       if (this.peek() !== ':') throw this.unexpected('":"');
       this.at++;
-      object[key] = this.value(level + 1);
-      if (this.ends('}')) return object;
+      add(key, this.value(level + 1, key));
+      if (this.ends('}')) return;
       this.comma('}');
     }
   }
@@ -152,7 +200,8 @@ class Parser {
     if (this.ends(']')) return array;
     for (;;) {
       array.push(this.value(level + 1));
-      if (this.ends(']')) return array;
+      // An array that grew has room to grow on, 16 elements at first: a copy has none.
+      if (this.ends(']')) return array.length > ROOM ? array : array.slice();
       this.comma(']');
     }
   }

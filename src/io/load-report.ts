@@ -2,7 +2,6 @@
  * What loading decided, and why: every effective setting with the file and key that decided it, the values that lost, the
  * module graph, the weights, everything unused, every warning. It is `encoder.report`, and what `glassbert inspect` prints.
  */
-import type { OpenedFile } from './files.ts';
 
 /** Where a value came from: a key of a file, an option of the caller, or a default with its reason. */
 export type Source =
@@ -44,8 +43,8 @@ export interface WeightsReport {
 
 /** What a directory was compared with, completely, before anything in it was used. */
 export interface Verification {
-  readonly by: 'signature' | 'manifest' | 'root digest';
-  /** The path of the signature or manifest, or the root digest that was expected. */
+  readonly by: 'signature' | 'manifest' | 'digest';
+  /** The path of the signature or manifest, or the digest that was expected. */
   readonly source: string;
   /** 'sha256:' and the digest of the digests of all covered files. */
   readonly rootDigest: string;
@@ -59,6 +58,12 @@ export interface Verification {
   readonly warnings: readonly Warning[];
   /** What this way of verifying cannot show, in sentences. */
   readonly limits: readonly string[];
+}
+
+/** A file that was opened, by its name in the directory, for the load report. */
+export interface OpenedFile {
+  readonly name: string;
+  readonly bytes: number;
 }
 
 export interface LoadReport {

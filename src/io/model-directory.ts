@@ -8,9 +8,9 @@
  *   v5.4 - v6       the same with type strings by package path and other keys
  *   none            a bare Hugging Face directory: config.json and weights, no modules.json
  */
-import { GlassbertError } from '../errors.ts';
+import { GlassbertError, type Refuse, refuseFirst } from '../errors.ts';
 import { type ModelFiles, openModelFiles } from './files.ts';
-import { type JsonObject, parseJson, quote } from './json.ts';
+import { type Json, type JsonObject, parseJson, quote } from './json.ts';
 import { asObject, type Fields, fields } from './json-fields.ts';
 
 const MODULE_KINDS = ['Transformer', 'Pooling', 'Dense', 'LayerNorm', 'Normalize', 'Dropout'] as const;
@@ -52,7 +52,12 @@ export interface TransformerFiles {
   );
 }
 
-const MAX_CONFIG_BYTES = 2 ** 20;
+/** Prompts and settings of the whole model. */
+export const SAVED = 'config_sentence_transformers.json';
+
+export const VOCAB_TXT = 'vocab.txt';
+
+export const MAX_CONFIG_BYTES = 2 ** 20;
 const MAX_TOKENIZER_BYTES = 64 * 2 ** 20; // the largest genuine tokenizer.json have 35 MB
 const MAX_VOCAB_BYTES = 16 * 2 ** 20; // vocab.txt of multilingual BERT has 1 MB
 const MAX_MODULES = 16;
@@ -71,14 +76,13 @@ export async function describeDirectory(files: ModelFiles): Promise<ModelDirecto
   const modules = (await files.has('modules.json')) ? await readModules(files) : [];
   if (modules.length === 0 && !(await files.has('config.json'))) throw await notAModel(files);
   const path = modules[0]?.path ?? '';
-  await require(files, path, 'config.json', 'the configuration of the transformer is not there');
-  const transformer = await readTransformer(files, path, modules[0]?.config);
-  const saved = 'config_sentence_transformers.json';
+  const config = modules[0]?.config ?? (await readTransformerConfig(files, path));
+  const transformer = await readTransformer(files, path, config);
   if (modules.length > 0) {
-    return { files, modules, transformer, sentenceTransformers: await readFields(files, saved), unread: [] };
+    return { files, modules, transformer, sentenceTransformers: await readFields(files, SAVED), unread: [] };
   }
-  const unread = (await files.has(saved)) ? [saved] : [];
-  return { files, modules, transformer, sentenceTransformers: fields({}, files.pathOf(saved)), unread };
+  const unread = (await files.has(SAVED)) ? [SAVED] : [];
+  return { files, modules, transformer, sentenceTransformers: fields({}, files.pathOf(SAVED)), unread };
 }
 
 /** The transformer module alone, which need not have a config.json: enough for its tokenizer. */
@@ -88,7 +92,11 @@ export async function describeTransformer(directory: string): Promise<Pick<Model
   return { files, transformer: await readTransformer(files, modules[0]?.path ?? '', modules[0]?.config) };
 }
 
-async function readModules(files: ModelFiles): Promise<ModuleEntry[]> {
+/**
+ * @param refuse - takes what is wrong with single modules; the others are returned
+ * @throws E_JSON, E_MODULE
+ */
+export async function readModules(files: ModelFiles, refuse: Refuse = refuseFirst): Promise<ModuleEntry[]> {
   const file = files.pathOf('modules.json');
   const entries = parseJson(await files.read('modules.json', MAX_CONFIG_BYTES), file);
   if (!Array.isArray(entries) || entries.length === 0 || entries.length > MAX_MODULES) {
@@ -100,34 +108,36 @@ async function readModules(files: ModelFiles): Promise<ModuleEntry[]> {
   }
   const modules: ModuleEntry[] = [];
   for (const [i, entry] of entries.entries()) {
-    const module = fields(entry, file, `[${i}]`);
-    const type = module.string('type');
-    const kind = kindOf(type, file);
-    if ((kind === 'Transformer') !== (i === 0) || (kind === 'Pooling') !== (i === 1)) {
-      throw new GlassbertError('E_MODULE', 'the modules stand in an order that gives no sentence vectors', {
-        file,
-        expected: 'Transformer, Pooling, then any of Dense, LayerNorm, Normalize, Dropout',
-        found: `${kind} in place ${i}`,
-      });
-    }
-    const path = module.string('path').replace(/\/$/, '');
-    // Normalize and Dropout need no configuration, and git does not keep the empty directory of Normalize.
-    if (i > 0 && path === '') {
-      throw new GlassbertError('E_MODULE', `the module ${kind} has no directory of its own`, { file });
-    }
-    if (kind !== 'Normalize' && kind !== 'Dropout') {
-      await require(files, path, 'config.json', `the configuration of the module ${kind} is not there`);
-    }
-    const config = await readFields(files, join(path, 'config.json'));
-    modules.push({ kind, type, path, config });
+    const module = await readModule(files, entry, i, file).catch(refuse);
+    if (module) modules.push(module);
   }
-  if (modules.length < 2) {
-    throw new GlassbertError('E_MODULE', 'there is no pooling among the modules', {
-      file,
-      expected: 'Transformer, Pooling',
-    });
+  if (entries.length < 2) {
+    const expected = 'Transformer, Pooling';
+    refuse(new GlassbertError('E_MODULE', 'there is no pooling among the modules', { file, expected }));
   }
   return modules;
+}
+
+async function readModule(files: ModelFiles, entry: Json, i: number, file: string): Promise<ModuleEntry> {
+  const module = fields(entry, file, `[${i}]`);
+  const type = module.string('type');
+  const kind = kindOf(type, file);
+  if ((kind === 'Transformer') !== (i === 0) || (kind === 'Pooling') !== (i === 1)) {
+    throw new GlassbertError('E_MODULE', 'the modules stand in an order that gives no sentence vectors', {
+      file,
+      expected: 'Transformer, Pooling, then any of Dense, LayerNorm, Normalize, Dropout',
+      found: `${kind} in place ${i}`,
+    });
+  }
+  const path = module.string('path').replace(/(?<=.)\/$/s, ''); // "/" itself is no name in the directory
+  if (i > 0 && path === '') {
+    throw new GlassbertError('E_MODULE', `the module ${kind} has no directory of its own`, { file });
+  }
+  // Normalize and Dropout need no configuration, and git does not keep the empty directory of Normalize.
+  if (kind !== 'Normalize' && kind !== 'Dropout') {
+    await require(files, path, 'config.json', `the configuration of the module ${kind} is not there`);
+  }
+  return { kind, type, path, config: await readFields(files, join(path, 'config.json')) };
 }
 
 function kindOf(type: string, file: string): ModuleKind {
@@ -146,58 +156,77 @@ function kindOf(type: string, file: string): ModuleKind {
 }
 
 async function readTransformer(files: ModelFiles, path: string, config?: Fields): Promise<TransformerFiles> {
-  const at = (name: string): string => join(path, name);
-  let sentenceConfig = at(SENTENCE_CONFIGS[0]);
-  for (const name of SENTENCE_CONFIGS) {
-    if (!(await files.has(at(name)))) continue;
-    sentenceConfig = at(name);
-    break;
-  }
   return {
     path,
-    config: config ?? (await readFields(files, at('config.json'))),
-    sentenceConfig: await readFields(files, sentenceConfig),
-    ...(await readTokenizer(files, path)),
+    config: config ?? (await readFields(files, join(path, 'config.json'))),
+    sentenceConfig: await readSentenceConfig(files, path),
+    ...(await readTokenizerConfig(files, path)),
+    tokenizer: await readTokenizer(files, path),
   };
 }
 
-async function readTokenizer(
+/** @throws E_FILE_MISSING, and as readFields */
+export async function readTransformerConfig(files: ModelFiles, path: string): Promise<Fields> {
+  await require(files, path, 'config.json', 'the configuration of the transformer is not there');
+  return readFields(files, join(path, 'config.json'));
+}
+
+export async function readSentenceConfig(files: ModelFiles, path: string): Promise<Fields> {
+  let name = SENTENCE_CONFIGS[0];
+  for (const candidate of SENTENCE_CONFIGS) {
+    if (!(await files.has(join(path, candidate)))) continue;
+    name = candidate;
+    break;
+  }
+  return readFields(files, join(path, name));
+}
+
+/** Python writes "no limit" as 10^30, an integer no double holds. */
+export async function readTokenizerConfig(
   files: ModelFiles,
   path: string,
-): Promise<Pick<TransformerFiles, 'tokenizer' | 'tokenizerConfig' | 'tokenizerConfigName'>> {
-  const at = (name: string): string => join(path, name);
-  const readObject = async (name: string, maxBytes: number, numbers: 'exact' | 'rounded'): Promise<JsonObject> => {
-    const file = files.pathOf(name);
-    return asObject(parseJson(await files.read(name, maxBytes), file, { numbers }), file);
-  };
-  // Python writes "no limit" as 10^30, an integer no double holds.
-  const configName = at('tokenizer_config.json');
-  const tokenizerConfig = (await files.has(configName))
-    ? await readObject(configName, MAX_CONFIG_BYTES, 'rounded')
-    : {};
+): Promise<Pick<TransformerFiles, 'tokenizerConfig' | 'tokenizerConfigName'>> {
+  const name = join(path, 'tokenizer_config.json');
+  const there = await files.has(name);
+  const tokenizerConfig = there ? await readObject(files, name, MAX_CONFIG_BYTES, 'rounded') : {};
+  return { tokenizerConfig, tokenizerConfigName: name };
+}
 
-  const jsonName = at('tokenizer.json');
+/** @throws E_FILE_MISSING, E_JSON, E_CONFIG, E_TOKENIZER */
+export async function readTokenizer(files: ModelFiles, path: string): Promise<TransformerFiles['tokenizer']> {
+  const jsonName = join(path, 'tokenizer.json');
   if (await files.has(jsonName)) {
-    const json = await readObject(jsonName, MAX_TOKENIZER_BYTES, 'exact');
-    return { tokenizerConfig, tokenizerConfigName: configName, tokenizer: { file: files.pathOf(jsonName), json } };
+    return { file: files.pathOf(jsonName), json: await readObject(files, jsonName, MAX_TOKENIZER_BYTES) };
   }
-  const vocabName = at('vocab.txt');
-  if (await files.has(vocabName)) {
-    const bytes = await files.read(vocabName, MAX_VOCAB_BYTES);
-    const file = files.pathOf(vocabName);
-    const addedName = at('added_tokens.json');
-    const addedTokens = (await files.has(addedName)) ? await readObject(addedName, MAX_CONFIG_BYTES, 'exact') : {};
-    return {
-      tokenizerConfig,
-      tokenizerConfigName: configName,
-      tokenizer: { file, vocab: decodeText(bytes, file), addedTokens },
-    };
-  }
+  if (await files.has(join(path, VOCAB_TXT))) return readVocabTxt(files, path);
   throw new GlassbertError('E_FILE_MISSING', 'the tokenizer is not there', {
     file: files.pathOf(jsonName),
     expected: 'tokenizer.json, or vocab.txt',
     hint: 'Copy the whole model directory.',
   });
+}
+
+/** vocab.txt, and added_tokens.json with the tokens that it lacks. */
+export async function readVocabTxt(
+  files: ModelFiles,
+  path: string,
+): Promise<{ readonly file: string; readonly vocab: string; readonly addedTokens: JsonObject }> {
+  const name = join(path, VOCAB_TXT);
+  const file = files.pathOf(name);
+  const vocab = decodeText(await files.read(name, MAX_VOCAB_BYTES), file);
+  const added = join(path, 'added_tokens.json');
+  const addedTokens = (await files.has(added)) ? await readObject(files, added) : {};
+  return { file, vocab, addedTokens };
+}
+
+export async function readObject(
+  files: ModelFiles,
+  name: string,
+  maxBytes: number = MAX_CONFIG_BYTES,
+  numbers: 'exact' | 'rounded' = 'exact',
+): Promise<JsonObject> {
+  const file = files.pathOf(name);
+  return asObject(parseJson(await files.read(name, maxBytes), file, { numbers, tables: ['vocab'] }), file);
 }
 
 function decodeText(bytes: Uint8Array, file: string): string {
@@ -222,13 +251,13 @@ async function require(files: ModelFiles, path: string, name: string, summary: s
 }
 
 /** The fields of a configuration file; none where the file is absent. */
-async function readFields(files: ModelFiles, name: string): Promise<Fields> {
+export async function readFields(files: ModelFiles, name: string): Promise<Fields> {
   const file = files.pathOf(name);
   if (!(await files.has(name))) return fields({}, file);
   return fields(parseJson(await files.read(name, MAX_CONFIG_BYTES), file), file);
 }
 
-async function notAModel(files: ModelFiles): Promise<GlassbertError> {
+export async function notAModel(files: ModelFiles): Promise<GlassbertError> {
   const names = await files.list();
   const snapshots = names.includes('snapshots');
   return new GlassbertError('E_FILE_MISSING', 'this directory holds no model', {

@@ -68,7 +68,7 @@ export class RegularFile {
       }
       return new RegularFile(handle, name, stat.size, stat.mtimeMs);
     } catch (error) {
-      await handle.close();
+      await close(handle);
       throw fileError(error, name);
     }
   }
@@ -115,7 +115,7 @@ export class RegularFile {
   }
 
   async close(): Promise<void> {
-    await this.handle.close();
+    await close(this.handle);
   }
 
   private changed(found: string): GlassbertError {
@@ -126,6 +126,11 @@ export class RegularFile {
       hint: 'Wait until the copy or download has finished, then load again.',
     });
   }
+}
+
+/** A file that was only read loses nothing when closing it fails; the descriptor is gone all the same. */
+async function close(handle: FileHandle): Promise<void> {
+  await handle.close().catch(() => {});
 }
 
 /** What the operating system said, as an error of this library. */

@@ -37,6 +37,12 @@ export interface Safetensors extends SafetensorsHeader {
 export interface SafetensorsFile extends SafetensorsHeader {
   read(name: string): Promise<Values>;
   readFloats<Into extends Floats | 'f32' | 'f64'>(name: string, into: Into): Promise<FloatsFor<Into>>;
+  /**
+   * A tensor's elements as they lie in the file.
+   *
+   * @throws E_TENSOR_MISSING, E_ARGUMENT when `into` has another length
+   */
+  readInto(name: string, into: Uint8Array): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -131,6 +137,11 @@ export async function openSafetensors(
       }
       return floats as FloatsFor<typeof into>;
     },
+    readInto: async (tensor, into) => {
+      const { begin, byteLength } = find(header, tensor, name);
+      if (into.length !== byteLength) throw wrongLength(tensor, name, `${byteLength} bytes`, into.length);
+      await file.read(into, begin);
+    },
     close: () => file.close(),
   };
 }
@@ -150,11 +161,13 @@ function destination(info: TensorInfo, name: string, into: Floats | 'f32' | 'f64
   }
   const size = (byteLength * 8) / DTYPE_BITS[dtype];
   const floats = into === 'f32' ? new Float32Array(size) : into === 'f64' ? new Float64Array(size) : into;
-  if (floats.length !== size) {
-    const details = { file, expected: `${size} elements`, found: String(floats.length) };
-    throw new GlassbertError('E_ARGUMENT', `the array for tensor ${quote(name)} has the wrong length`, details);
-  }
+  if (floats.length !== size) throw wrongLength(name, file, `${size} elements`, floats.length);
   return { floats, dtype };
+}
+
+function wrongLength(name: string, file: string | undefined, expected: string, found: number): GlassbertError {
+  const summary = `the array for tensor ${quote(name)} has the wrong length`;
+  return new GlassbertError('E_ARGUMENT', summary, { file, expected, found: String(found) });
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

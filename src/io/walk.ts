@@ -25,7 +25,7 @@ const MAX_ENTRIES = 200_000;
 
 const MAX_DEPTH = 64; // as much as JSON may nest, and more than a path of 4,096 bytes usually has parts
 
-/** How many entries are looked at side by side: more than there are threads for it. */
+/** How many files are looked at side by side: more than there are threads for it. */
 const SIDE_BY_SIDE = 64;
 
 /**
@@ -43,14 +43,24 @@ export async function walk(directory: string): Promise<Entry[]> {
     if (depth > MAX_DEPTH) throw tooMuch(join(directory, name), `at most ${MAX_DEPTH} directories inside one another`);
     const names = await namesIn(join(root, name), join(directory, name), MAX_ENTRIES - entries.length);
     const paths = names.map(part => (name === '' ? part : `${name}/${part}`));
-    for (let i = 0; i < paths.length; i += SIDE_BY_SIDE) {
-      entries.push(...(await Promise.all(paths.slice(i, i + SIDE_BY_SIDE).map(path => look(root, directory, path)))));
-    }
-    for (const entry of entries.slice(entries.length - paths.length)) {
+    for (const entry of await sideBySide(paths, path => look(root, directory, path))) {
+      entries.push(entry);
       if (entry.kind === 'directory') pending.push({ name: entry.name, depth: depth + 1 });
     }
   }
   return sortByBytes(entries, entry => entry.name);
+}
+
+/** The results of `act` for every item, in their order, some of them under way at a time. */
+async function sideBySide<Item, Result>(
+  items: readonly Item[],
+  act: (item: Item) => Promise<Result>,
+): Promise<Result[]> {
+  const results: Result[] = [];
+  for (let i = 0; i < items.length; i += SIDE_BY_SIDE) {
+    results.push(...(await Promise.all(items.slice(i, i + SIDE_BY_SIDE).map(act))));
+  }
+  return results;
 }
 
 /** Sorted by the bytes of the UTF-8 that `nameOf` gives, which is the order of code points. */
@@ -61,6 +71,8 @@ export function sortByBytes<Item>(items: readonly Item[], nameOf: (item: Item) =
 
 /** How the files of a directory are found by the names that `walk` gave them, whatever characters these are of. */
 export interface Locator {
+  /** The path of the directory, links resolved. What `walk` calls a file lies below it under its own name. */
+  readonly root: string;
   /** The path of a name, as it stands in errors. */
   pathOf(name: string): string;
   /**
@@ -76,6 +88,7 @@ export interface Locator {
 export async function locatorOf(directory: string): Promise<Locator> {
   const root = await resolveDirectory(directory);
   return {
+    root,
     pathOf: name => join(directory, name),
     async locate(name) {
       const path = await resolveInside(root, name, join(directory, name));

@@ -3,13 +3,13 @@
  * named tensors. And how a model takes what it needs from them: it says every name and shape first, and only when all are
  * there is anything read.
  */
-import { GlassbertError } from '../errors.ts';
-import type { Kernels, LayerNorm, Linear } from '../tensor/kernels.ts';
+import { GlassbertError, type Refuse, refuseFirst } from '../errors.ts';
+import type { Halves, Kernels, LayerNorm, Linear } from '../tensor/kernels.ts';
 import { type Floats, formatShape, sizeOf } from '../tensor/tensor.ts';
-import { isFloatDtype } from './dtypes.ts';
+import { isFloatDtype, valuesOfHalves } from './dtypes.ts';
 import type { ModelFiles } from './files.ts';
 import { parseJson, quote } from './json.ts';
-import { fields } from './json-fields.ts';
+import { type Fields, fields } from './json-fields.ts';
 import { openSafetensors, type SafetensorsFile, type TensorInfo } from './safetensors.ts';
 
 export interface Weights {
@@ -18,14 +18,20 @@ export interface Weights {
   /** The path of the file, or of the index of the shards. */
   readonly file: string;
   readonly tensors: ReadonlyMap<string, TensorInfo>;
+  /** The index of the shards, where there is one. */
+  readonly index?: Fields;
+  /** Takes what is wrong with the tensors. */
+  readonly refuse: Refuse;
   /** The path of the file that a tensor lies in, for errors. */
   fileOf(name: string): string;
   readFloats(name: string, into: Floats): Promise<void>;
+  /** The elements as they lie in the file. */
+  readInto(name: string, into: Uint8Array): Promise<void>;
   close(): Promise<void>;
 }
 
-const SINGLE = 'model.safetensors';
-const INDEX = 'model.safetensors.index.json';
+export const SINGLE = 'model.safetensors';
+export const INDEX = 'model.safetensors.index.json';
 const MAX_INDEX_BYTES = 16 * 2 ** 20; // the index of a model with 100,000 tensors has 10 MB
 const MAX_SHARDS = 256; // the largest published models have under 200
 
@@ -36,26 +42,28 @@ const SHARD_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*\.safetensors$/;
  * @param path - the module's directory inside the model's: '' or '2_Dense'
  * @throws E_FILE_MISSING, E_PICKLE_REFUSED, E_WEIGHTS_PLACEHOLDER when there are no safetensors; E_PATH_UNSAFE,
  *   E_TENSOR_DUPLICATE, E_TENSOR_MISSING when shards and index do not fit; and as openSafetensors
+ * @param refuse - takes what is wrong with single shards and tensors; the shards that are left are opened
  */
-export async function openWeights(files: ModelFiles, path: string): Promise<Weights> {
+export async function openWeights(files: ModelFiles, path: string, refuse: Refuse = refuseFirst): Promise<Weights> {
   const at = (name: string): string => (path === '' ? name : `${path}/${name}`);
-  if (await files.has(at(SINGLE))) return openShards(files, [at(SINGLE)], files.pathOf(at(SINGLE)));
+  if (await files.has(at(SINGLE))) return openShards(files, [at(SINGLE)], files.pathOf(at(SINGLE)), refuse);
   if (!(await files.has(at(INDEX)))) throw await noWeights(files, path);
 
   const file = files.pathOf(at(INDEX));
   const index = fields(parseJson(await files.read(at(INDEX), MAX_INDEX_BYTES), file), file);
   const map = index.object('weight_map');
   const shardOf = new Map(map.keys.map(tensor => [tensor, map.string(tensor)]));
-  const shards = [...new Set(shardOf.values())];
-  for (const shard of shards) {
-    if (SHARD_NAME.test(shard)) continue;
-    throw new GlassbertError('E_PATH_UNSAFE', 'the index names a shard that does not lie beside it', {
+  const shards = [...new Set(shardOf.values())].filter(shard => {
+    if (SHARD_NAME.test(shard)) return true;
+    const error = new GlassbertError('E_PATH_UNSAFE', 'the index names a shard that does not lie beside it', {
       file,
       expected: 'a plain name that ends in .safetensors',
       found: quote(shard),
       hint: 'No genuine index does this. Do not trust this directory.',
     });
-  }
+    refuse(error);
+    return false;
+  });
   if (shards.length > MAX_SHARDS) {
     throw new GlassbertError('E_TENSOR_DUPLICATE', 'the index lists more shards than any model has', {
       file,
@@ -64,18 +72,19 @@ export async function openWeights(files: ModelFiles, path: string): Promise<Weig
     });
   }
 
-  const weights = await openShards(files, shards.map(at), file);
+  const weights = await openShards(files, shards.map(at), file, refuse);
   try {
     checkIndex(weights, shardOf, files, at, file);
-    return weights;
+    return { ...weights, index };
   } catch (error) {
     await weights.close();
     throw error;
   }
 }
 
-async function openShards(files: ModelFiles, names: readonly string[], file: string): Promise<Weights> {
+async function openShards(files: ModelFiles, names: readonly string[], file: string, refuse: Refuse): Promise<Weights> {
   const shards: SafetensorsFile[] = [];
+  const opened: string[] = [];
   const tensors = new Map<string, TensorInfo>();
   const shardOf = new Map<string, number>();
   const close = async (): Promise<void> => {
@@ -83,15 +92,19 @@ async function openShards(files: ModelFiles, names: readonly string[], file: str
   };
   try {
     for (const name of names) {
-      const shard = await openSafetensors((await files.open(name)).handle, { file: files.pathOf(name) });
+      const shard = await openShard(files, name).catch(refuse);
+      if (!shard) continue;
       shards.push(shard);
+      opened.push(name);
       for (const [tensor, info] of shard.tensors) {
         const earlier = shardOf.get(tensor);
         if (earlier !== undefined) {
-          throw new GlassbertError('E_TENSOR_DUPLICATE', `the tensor ${quote(tensor)} is in two shards`, {
+          const error = new GlassbertError('E_TENSOR_DUPLICATE', `the tensor ${quote(tensor)} is in two shards`, {
             file: files.pathOf(name),
-            found: `it is also in ${names[earlier]}`,
+            found: `it is also in ${opened[earlier]}`,
           });
+          refuse(error);
+          continue;
         }
         shardOf.set(tensor, shards.length - 1);
         tensors.set(tensor, info);
@@ -103,15 +116,21 @@ async function openShards(files: ModelFiles, names: readonly string[], file: str
   }
   const shard = (name: string): number => shardOf.get(name) as number;
   return {
-    files: names,
+    files: opened,
     file,
     tensors,
-    fileOf: name => files.pathOf(names[shard(name)]),
+    refuse,
+    fileOf: name => files.pathOf(opened[shard(name)]),
     readFloats: async (name, into) => {
       await shards[shard(name)].readFloats(name, into);
     },
+    readInto: (name, into) => shards[shard(name)].readInto(name, into),
     close,
   };
+}
+
+async function openShard(files: ModelFiles, name: string): Promise<SafetensorsFile> {
+  return openSafetensors((await files.open(name)).handle, { file: files.pathOf(name) });
 }
 
 /** The index and the shards must say the same: what is listed is there, where it is listed, and nothing else is. */
@@ -122,22 +141,34 @@ function checkIndex(
   at: (name: string) => string,
   file: string,
 ): void {
+  const opened = new Set(weights.files);
   for (const [tensor, shard] of shardOf) {
+    if (!opened.has(at(shard))) continue; // refused as a whole
     const there = weights.tensors.has(tensor);
     if (there && weights.fileOf(tensor) === files.pathOf(at(shard))) continue;
-    throw new GlassbertError('E_TENSOR_MISSING', `the tensor ${quote(tensor)} is not in the shard the index names`, {
-      file,
-      expected: shard,
-      found: there ? weights.fileOf(tensor) : 'nowhere',
-      hint: 'Index and shards are of different models or versions: copy them again, together.',
-    });
+    const error = new GlassbertError(
+      'E_TENSOR_MISSING',
+      `the tensor ${quote(tensor)} is not in the shard the index names`,
+      {
+        file,
+        expected: shard,
+        found: there ? weights.fileOf(tensor) : 'nowhere',
+        hint: 'Index and shards are of different models or versions: copy them again, together.',
+      },
+    );
+    weights.refuse(error);
   }
   for (const tensor of weights.tensors.keys()) {
     if (shardOf.has(tensor)) continue;
-    throw new GlassbertError('E_TENSOR_DUPLICATE', `the tensor ${quote(tensor)} is in a shard but not in the index`, {
-      file: weights.fileOf(tensor),
-      hint: 'Index and shards are of different models or versions: copy them again, together.',
-    });
+    const error = new GlassbertError(
+      'E_TENSOR_DUPLICATE',
+      `the tensor ${quote(tensor)} is in a shard but not in the index`,
+      {
+        file: weights.fileOf(tensor),
+        hint: 'Index and shards are of different models or versions: copy them again, together.',
+      },
+    );
+    weights.refuse(error);
   }
 }
 
@@ -153,6 +184,14 @@ async function noWeights(files: ModelFiles, path: string): Promise<GlassbertErro
       file,
       found: partial,
       hint: 'Download the file again until it is complete.',
+    });
+  }
+  const shard = like(/-[0-9]+-of-[0-9]+\.safetensors$/);
+  if (shard !== undefined) {
+    return new GlassbertError('E_FILE_MISSING', 'the index of the shards is not there', {
+      file: files.pathOf(path === '' ? INDEX : `${path}/${INDEX}`),
+      found: shard,
+      hint: 'Copy the whole model directory.',
     });
   }
   const pickle = like(/\.(bin|pt|pth|ckpt|pkl)$/i);
@@ -186,11 +225,11 @@ const LISTED = 5;
  */
 export class TensorPlan {
   readonly weights: Weights;
-  /** The tensors taken so far, by their names in the files. */
+  /** The tensors asked for so far that are there, by their names in the files. */
   readonly taken: Set<string> = new Set();
   private readonly prefix: string;
   private readonly kernels: Kernels;
-  private readonly reads: { name: string; into: Floats; linear?: Linear }[] = [];
+  private readonly reads: { name: string; into: Floats | Halves; linear?: Linear }[] = [];
   private readonly missing: string[] = [];
   private readonly misshapen: string[] = [];
   private readonly notFloats: string[] = [];
@@ -211,7 +250,29 @@ export class TensorPlan {
 
   tensor(name: string, ...shape: number[]): Floats {
     const full = this.prefix + name;
+    if (!this.isThere(full, shape)) return this.kernels.floats(0);
+    const into = this.allocate(shape, full);
+    this.reads.push({ name: full, into });
+    return into;
+  }
+
+  /** A tensor [V, D] of which single rows are looked up: floats of 16 bits are kept as they are. */
+  table(name: string, V: number, D: number): Floats | Halves {
+    const full = this.prefix + name;
+    const dtype = this.weights.tensors.get(full)?.dtype;
+    if (dtype !== 'F16' && dtype !== 'BF16') return this.tensor(name, V, D);
+    if (!this.isThere(full, [V, D])) return this.kernels.floats(0);
+    const room = this.allocate([V, Math.ceil(D / 2)], full);
+    const codes = new Uint16Array(room.buffer, room.byteOffset, Math.min(V * D, room.byteLength / 2));
+    const into = { codes, values: valuesOfHalves(dtype) };
+    this.reads.push({ name: full, into });
+    return into;
+  }
+
+  /** Registers a tensor, or what is wrong with it. */
+  private isThere(full: string, shape: readonly number[]): boolean {
     const info = this.weights.tensors.get(full);
+    if (info !== undefined) this.taken.add(full);
     if (info === undefined) {
       this.missing.push(`${full} ${formatShape(shape)}`);
     } else if (formatShape(info.shape) !== formatShape(shape)) {
@@ -219,12 +280,9 @@ export class TensorPlan {
     } else if (!isFloatDtype(info.dtype)) {
       this.notFloats.push(`${full}: ${info.dtype}`);
     } else {
-      const into = this.allocate(shape, full);
-      this.taken.add(full);
-      this.reads.push({ name: full, into });
-      return into;
+      return true;
     }
-    return this.kernels.floats(0);
+    return false;
   }
 
   private allocate(shape: readonly number[], name: string): Floats {
@@ -286,10 +344,8 @@ export class TensorPlan {
       if (problems.length === 0) return;
       const more = problems.length > LISTED ? `; and ${problems.length - LISTED} more` : '';
       const count = `${problems.length} tensor${problems.length === 1 ? '' : 's'}`;
-      throw new GlassbertError(code, `${count} ${what}: ${problems.slice(0, LISTED).join('; ')}${more}`, {
-        file,
-        hint,
-      });
+      const summary = `${count} ${what}: ${problems.slice(0, LISTED).join('; ')}${more}`;
+      this.weights.refuse(new GlassbertError(code, summary, { file, hint }));
     };
     refuse(
       'E_TENSOR_MISSING',
@@ -314,7 +370,7 @@ export class TensorPlan {
     // The next tensor is on its way from the disk while this one is checked and laid out.
     const start = (i: number): Promise<void> | undefined => {
       const next = this.reads[i];
-      const reading = next && this.weights.readFloats(next.name, next.into);
+      const reading = next && this.fill(next.name, next.into);
       reading?.catch(() => {}); // told when it is awaited, unless an earlier one failed
       return reading;
     };
@@ -328,7 +384,8 @@ export class TensorPlan {
         continue;
       }
       const tooLarge = this.weights.tensors.get(name)?.dtype === 'F64' && into instanceof Float32Array;
-      broken.push(`${name} (element ${at} is ${into[at]}${tooLarge ? ' as f32' : ''})`);
+      const value = 'codes' in into ? into.values[into.codes[at]] : into[at];
+      broken.push(`${name} (element ${at} is ${value}${tooLarge ? ' as f32' : ''})`);
     }
     refuse(
       'E_TENSOR_VALUE',
@@ -337,10 +394,17 @@ export class TensorPlan {
       "The file is damaged, or the training diverged. Compare its checksum with the publisher's.",
     );
   }
+
+  private async fill(name: string, into: Floats | Halves): Promise<void> {
+    if (!('codes' in into)) return this.weights.readFloats(name, into);
+    const { buffer, byteOffset, byteLength } = into.codes;
+    await this.weights.readInto(name, new Uint8Array(buffer, byteOffset, byteLength));
+  }
 }
 
 /** The first NaN or infinity, -1 for none. In f32 these are the numbers whose exponent is all ones. */
-function findNonFinite(x: Floats): number {
+function findNonFinite(x: Floats | Halves): number {
+  if ('codes' in x) return x.codes.findIndex(code => !Number.isFinite(x.values[code]));
   if (x instanceof Float64Array) return x.findIndex(value => !Number.isFinite(value));
   const bits = new Int32Array(x.buffer, x.byteOffset, x.length);
   for (let i = 0; i < bits.length; i++) if ((bits[i] & 0x7f800000) === 0x7f800000) return i;

@@ -21,11 +21,9 @@ const dot: Compare = (a, aRow, b, bRow, D) => {
   return sum;
 };
 
-const length = (a: Floats, aRow: number, D: number): number => Math.max(Math.sqrt(dot(a, aRow, a, aRow, D)), 1e-12);
-
 const COMPARE: Readonly<Record<SimilarityName, Compare>> = {
   dot,
-  cosine: (a, aRow, b, bRow, D) => dot(a, aRow, b, bRow, D) / (length(a, aRow, D) * length(b, bRow, D)),
+  cosine: dot, // divided by the lengths, which are measured once
   euclidean(a, aRow, b, bRow, D) {
     let sum = 0;
     for (let d = 0; d < D; d++) sum += (a[aRow + d] - b[bRow + d]) ** 2;
@@ -54,10 +52,18 @@ export function similarity(name: SimilarityName, a: Tensor, b: Tensor): Tensor {
     });
   }
   const data = zerosLike(a.data, A * B);
+  const lengths = name === 'cosine' ? [lengthsOf(a.data, A, D), lengthsOf(b.data, B, D)] : null;
   for (let i = 0; i < A; i++) {
-    for (let j = 0; j < B; j++) data[i * B + j] = COMPARE[name](a.data, i * D, b.data, j * D, D);
+    for (let j = 0; j < B; j++) {
+      const compared = COMPARE[name](a.data, i * D, b.data, j * D, D);
+      data[i * B + j] = lengths === null ? compared : compared / (lengths[0][i] * lengths[1][j]);
+    }
   }
   return { data, shape: [A, B] };
+}
+
+function lengthsOf(x: Floats, N: number, D: number): number[] {
+  return Array.from({ length: N }, (_, n) => Math.max(Math.sqrt(dot(x, n * D, x, n * D, D)), 1e-12));
 }
 
 /** [N, D] of a matrix, [1, D] of a vector. */

@@ -30,9 +30,16 @@ export interface LayerNorm {
   readonly epsilon: number;
 }
 
+/** Floats of 16 bits as they lie in a file; a value is looked up when it is needed. */
+export interface Halves {
+  readonly codes: Uint16Array;
+  /** What each of the 65,536 codes stands for. */
+  readonly values: Float32Array;
+}
+
 /** The three tables that BERT adds up for each token. */
 export interface EmbeddingTables {
-  readonly word: Floats; // [V, D]
+  readonly word: Floats | Halves; // [V, D]
   readonly position: Floats; // [P, D]
   readonly tokenType: Floats; // [types, D]
 }
@@ -64,6 +71,9 @@ export interface Kernels {
 
   /** out [N, F] = x [N, D] weightᵀ + bias. */
   linear(out: Floats, x: Floats, w: Linear, N: number): void;
+
+  /** `linear` of one x by several layers, each into its own out: the same bits as one by one, but x is prepared once. */
+  linears(outs: readonly Floats[], x: Floats, ws: readonly Linear[], N: number): void;
 
   /**
    * `linear`, then the activation of that name (a key of ACTIVATIONS) on every element: the same bits as the two steps.
@@ -99,6 +109,9 @@ function plainKernels(name: string, floats: (length: number) => Floats): Kernels
     pass: run => run(), // the garbage collector gives it back
     embed,
     linear: (out, x, w, N) => linear(out, x, w.weight, w.bias, N, w.inFeatures, w.outFeatures),
+    linears(outs, x, ws, N) {
+      for (const [i, w] of ws.entries()) this.linear(outs[i], x, w, N);
+    },
     linearActivation(out, x, w, activation, N, seeBefore) {
       linear(out, x, w.weight, w.bias, N, w.inFeatures, w.outFeatures);
       seeBefore?.();
@@ -126,8 +139,14 @@ function embed(
       const wordRow = ids[n] * D;
       const typeRow = typeIds[n] * D;
       const positionRow = (n - starts[b]) * D;
-      for (let d = 0; d < D; d++)
-        out[n * D + d] = word[wordRow + d] + tokenType[typeRow + d] + position[positionRow + d];
+      if ('codes' in word) {
+        const { codes, values } = word;
+        for (let d = 0; d < D; d++)
+          out[n * D + d] = values[codes[wordRow + d]] + tokenType[typeRow + d] + position[positionRow + d];
+      } else {
+        for (let d = 0; d < D; d++)
+          out[n * D + d] = word[wordRow + d] + tokenType[typeRow + d] + position[positionRow + d];
+      }
     }
   }
 }

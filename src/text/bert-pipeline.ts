@@ -5,11 +5,11 @@
  *   text  ->  added tokens, and what lies between  ->  normalized chunks  ->  words  ->  subwords
  */
 import { GlassbertError } from '../errors.ts';
-import { type Json, type JsonObject, quote } from '../io/json.ts';
+import { type JsonObject, quote } from '../io/json.ts';
 import { type Fields, fields } from '../io/json-fields.ts';
 import { type AddedToken, AddedTokenFinder } from './added-tokens.ts';
 import { type BertNormalizerOptions, canCut, normalizeBert, splitWords } from './bert-normalizer.ts';
-import { constructModel } from './huggingface.ts';
+import { constructModel, type WordPiece } from './huggingface.ts';
 import type { Vocabulary } from './vocabulary.ts';
 
 export interface Token {
@@ -95,17 +95,6 @@ function* chunks(text: string, options: BertNormalizerOptions): Generator<string
   }
 }
 
-/** `model` of tokenizer.json with all its fields. */
-export interface WordPiece {
-  readonly [key: string]: Json;
-  readonly type: 'WordPiece';
-  readonly unk_token: string;
-  readonly continuing_subword_prefix: string;
-  /** In code points; a longer word is unknown. */
-  readonly max_input_chars_per_word: number;
-  readonly vocab: JsonObject;
-}
-
 /** @throws E_TOKENIZER when the unknown token is not in the vocabulary, and for a word limit out of range */
 export function wordPiece(json: JsonObject, { ids }: Vocabulary, file: string): WordPiece {
   const model = fields(json.model ?? null, file, 'model');
@@ -123,11 +112,10 @@ export function wordPiece(json: JsonObject, { ids }: Vocabulary, file: string): 
     });
   }
   return {
-    type: 'WordPiece',
     unk_token: unk,
     continuing_subword_prefix: model.string('continuing_subword_prefix', { default: '##' }),
     max_input_chars_per_word: maxChars,
-    vocab: model.raw('vocab') as JsonObject,
+    ids,
   };
 }
 

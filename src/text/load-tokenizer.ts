@@ -19,8 +19,17 @@ export async function loadTokenizer(directory: string): Promise<Tokenizer> {
   return tokenizerOf(described.transformer, doLowerCase, decideMaxLength(described, undefined, () => {}).value);
 }
 
-/** The tokenizer that the files of a transformer module describe. */
-export function tokenizerOf(transformer: TransformerFiles, doLowerCase: boolean, maxLength: number): Tokenizer {
+/**
+ * The tokenizer that the files of a transformer module describe.
+ *
+ * @param rows - of the embedding table, where it is known
+ */
+export function tokenizerOf(
+  transformer: TransformerFiles,
+  doLowerCase: boolean,
+  maxLength: number,
+  rows: number = Number.POSITIVE_INFINITY,
+): Tokenizer {
   const { tokenizer, tokenizerConfig } = transformer;
   return createTokenizer({
     ...('json' in tokenizer
@@ -29,6 +38,7 @@ export function tokenizerOf(transformer: TransformerFiles, doLowerCase: boolean,
     tokenizerConfig,
     doLowerCase,
     maxLength,
+    rows,
     file: tokenizer.file,
   });
 }

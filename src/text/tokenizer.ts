@@ -76,6 +76,8 @@ export interface TokenizerParts {
   readonly doLowerCase?: boolean;
   /** In tokens, special tokens included. */
   readonly maxLength: number;
+  /** Of the embedding table, where it is known: so many tokens there can be. */
+  readonly rows?: number;
   /** The tokenizer.json or vocab.txt, named in errors. */
   readonly file?: string;
 }
@@ -85,13 +87,13 @@ export interface TokenizerParts {
  *   missing and mistyped fields, and when maxLength has no room for the special tokens
  */
 export function createTokenizer(parts: TokenizerParts): Tokenizer {
-  const { tokenizerConfig = {}, doLowerCase = false, maxLength } = parts;
+  const { tokenizerConfig = {}, doLowerCase = false, maxLength, rows = Number.POSITIVE_INFINITY } = parts;
   const notes: string[] = [];
   const file = parts.file ?? (parts.tokenizerJson === undefined ? 'vocab.txt' : 'tokenizer.json');
-  const json = parts.tokenizerJson ?? fromVocab(parts, tokenizerConfig, file, notes);
+  const json = parts.tokenizerJson ?? fromVocab(parts, rows, tokenizerConfig, file, notes);
 
   const options = bertOptions(json, tokenizerConfig, doLowerCase, file, notes);
-  const vocabulary = readVocabulary(json, file);
+  const vocabulary = readVocabulary(json, file, rows);
   const special = new Set(vocabulary.added.filter(token => token.special).map(({ id }) => id));
   const template = readTemplate(json.post_processor ?? null, file);
   const { single, pair: paired = [] } = template;
@@ -238,6 +240,7 @@ function wellFormed(text: string): string {
 
 function fromVocab(
   { vocab, addedTokens = {} }: TokenizerParts,
+  rows: number,
   config: JsonObject,
   file: string,
   notes: string[],
@@ -249,7 +252,7 @@ function fromVocab(
       hint: 'Save the tokenizer with a current version of transformers: tokenizer.save_pretrained(directory).',
     });
   }
-  const json = fromVocabTxt(vocab, addedTokens, config, file);
+  const json = fromVocabTxt(vocab, addedTokens, config, file, rows);
   const { lowercase, strip_accents, handle_chinese_chars } = json.normalizer as JsonObject;
   notes.push(
     `${file}: the tokenizer is BERT's WordPiece with lowercase ${lowercase}, strip_accents ${strip_accents}, handle_chinese_chars ${handle_chinese_chars}, as there is no tokenizer.json.`,

@@ -7,10 +7,10 @@
 import { GlassbertError } from '../errors.ts';
 import { type Json, type JsonObject, quote } from '../io/json.ts';
 import { fields } from '../io/json-fields.ts';
-import { MAX_TOKEN_LENGTH, MAX_VOCABULARY } from './vocabulary.ts';
+import { checkCount, MAX_TOKEN_LENGTH } from './vocabulary.ts';
 
 /** Names by which tokenizer_config.json may rename the special tokens, and the names they have if it does not. */
-const SPECIAL_TOKENS = {
+export const SPECIAL_TOKENS = {
   pad_token: '[PAD]',
   unk_token: '[UNK]',
   cls_token: '[CLS]',
@@ -23,12 +23,19 @@ const SPECIAL_TOKENS = {
  * @param addedTokens - added_tokens.json: tokens that the vocabulary lacks, with their ids
  * @param config - tokenizer_config.json: do_lower_case, strip_accents, tokenize_chinese_chars and the special tokens are
  *   read, with the defaults of BertTokenizer
+ * @param rows - of the embedding table, where it is known: so many tokens there can be
  * @throws E_TOKENIZER for a token that stands twice, for too many and too long lines, and for special tokens that are not
  *   in the vocabulary
  */
-export function fromVocabTxt(vocab: string, addedTokens: JsonObject, config: JsonObject, file: string): JsonObject {
+export function fromVocabTxt(
+  vocab: string,
+  addedTokens: JsonObject,
+  config: JsonObject,
+  file: string,
+  rows: number = Number.POSITIVE_INFINITY,
+): JsonObject {
   const configFile = 'tokenizer_config.json';
-  const ids = readLines(vocab, file);
+  const ids = readLines(vocab, rows, file);
   const settings = fields(config, configFile);
 
   const specials = Object.entries(SPECIAL_TOKENS).map(([key, name]) => contentOf(config[key]) ?? name);
@@ -63,16 +70,14 @@ export function fromVocabTxt(vocab: string, addedTokens: JsonObject, config: Jso
       unk_token: unk,
       continuing_subword_prefix: '##',
       max_input_chars_per_word: 100,
-      vocab: Object.fromEntries(ids),
+      vocab: ids,
     },
   };
 }
 
 /** Reads line by line, for a file of nothing but newlines would make an array of many times its size. */
-function readLines(vocab: string, file: string): Map<string, number> {
-  if (hasMoreLines(vocab, MAX_VOCABULARY)) {
-    throw refuse(file, 'the vocabulary is larger than any genuine one', `at most ${MAX_VOCABULARY} lines`);
-  }
+function readLines(vocab: string, rows: number, file: string): Map<string, number> {
+  checkCount(countLines(vocab), rows, file);
   const ids = new Map<string, number>();
   for (let start = 0, end = 0; start < vocab.length; start = end + 1) {
     end = vocab.indexOf('\n', start);
@@ -94,11 +99,11 @@ function readLines(vocab: string, file: string): Map<string, number> {
   return ids;
 }
 
-/** Told before a token is kept. */
-function hasMoreLines(text: string, limit: number): boolean {
+/** Counted before a token is kept. */
+function countLines(text: string): number {
   let lines = 0;
-  for (let at = 0; at < text.length && lines <= limit; lines++) at = text.indexOf('\n', at) + 1 || text.length;
-  return lines > limit;
+  for (let at = 0; at < text.length; lines++) at = text.indexOf('\n', at) + 1 || text.length;
+  return lines;
 }
 
 function refuse(file: string, summary: string, expected: string, found?: string): GlassbertError {
@@ -106,7 +111,7 @@ function refuse(file: string, summary: string, expected: string, found?: string)
 }
 
 /** A special token is written as a string, or as an object with its `content`. */
-function contentOf(value: Json | undefined): string | undefined {
+export function contentOf(value: Json | undefined): string | undefined {
   if (typeof value === 'string') return value;
   const content = (value as JsonObject | null | undefined)?.content;
   return typeof content === 'string' ? content : undefined;

@@ -4,12 +4,12 @@
  * A list of refusals: two tokens with one id, or one token with two, would make ids depend on who reads the file.
  */
 import { GlassbertError } from '../errors.ts';
-import { type Json, type JsonObject, quote } from '../io/json.ts';
+import { type Json, type JsonObject, MAX_JSON_KEYS, quote } from '../io/json.ts';
 import { asObject, fields } from '../io/json-fields.ts';
 import type { AddedToken } from './added-tokens.ts';
 
-/** Twice the largest known (XLM-V has 901,629). Holds for the ids too, so that gaps cannot make a table of gigabytes. */
-export const MAX_VOCABULARY = 2_000_000;
+/** The largest known, XLM-V, has 901,629. Holds for the ids too, so that gaps cannot make a table of gigabytes. */
+const MAX_VOCABULARY = MAX_JSON_KEYS;
 /** UTF-16 units. The longest known tokens are rows of 128 blanks. */
 export const MAX_TOKEN_LENGTH = 1024;
 /** Genuine files have up to about a thousand (`<extra_id_0>`, `[unused0]`). */
@@ -25,15 +25,19 @@ export interface Vocabulary {
   readonly size: number;
 }
 
-/** @throws E_TOKENIZER, and E_CONFIG for missing and mistyped fields */
-export function readVocabulary(tokenizerJson: JsonObject, file: string): Vocabulary {
+/**
+ * @param rows - of the embedding table, where it is known: a vocabulary that cannot fit is refused before it takes memory
+ * @throws E_TOKENIZER, and E_CONFIG for missing and mistyped fields
+ */
+export function readVocabulary(
+  tokenizerJson: JsonObject,
+  file: string,
+  rows: number = Number.POSITIVE_INFINITY,
+): Vocabulary {
   const vocab = asObject(tokenizerJson.model ?? null, file, 'model').vocab ?? null;
-  const entries = Object.entries(asObject(vocab, file, 'model.vocab'));
-  if (entries.length > MAX_VOCABULARY) {
-    const expected = `at most ${MAX_VOCABULARY} tokens`;
-    throw refuse(file, 'the vocabulary is larger than any genuine one', expected, `${entries.length}`);
-  }
-  const ids = new Map(entries as [string, number][]); // numbers: checked below
+  const table = vocab instanceof Map ? vocab : new Map(Object.entries(asObject(vocab, file, 'model.vocab')));
+  checkCount(table.size, rows, file);
+  const ids: ReadonlyMap<string, number> = table; // numbers: checked below
   const added = addedTokens(tokenizerJson.added_tokens ?? [], file);
 
   const tokenOf = new Map<number, string>();
@@ -67,6 +71,17 @@ export function readVocabulary(tokenizerJson: JsonObject, file: string): Vocabul
   for (const id of tokenOf.keys()) size = Math.max(size, id + 1);
   if (size === 0) throw refuse(file, 'the vocabulary is empty', 'tokens');
   return { ids, added, size };
+}
+
+/** @throws E_TOKENIZER for more tokens than any model has, or than the embedding table has rows */
+export function checkCount(count: number, rows: number, file: string): void {
+  if (count <= Math.min(rows, MAX_VOCABULARY)) return;
+  throw new GlassbertError('E_TOKENIZER', 'the vocabulary has more tokens than can be used', {
+    file,
+    expected: `at most ${rows < MAX_VOCABULARY ? `${rows}, the "vocab_size" of config.json` : MAX_VOCABULARY}`,
+    found: `${count}`,
+    hint: rows < count ? 'The tokenizer and the weights are of different models.' : undefined,
+  });
 }
 
 function addedTokens(value: Json, file: string): AddedToken[] {

@@ -6,6 +6,7 @@
  * Stricter than RFC 5280 and OpenSSL: everything must be DER. As lenient as they are in one thing: a FALSE that DER would
  * leave out may be written out, as many authorities do.
  */
+import { X509Certificate } from 'node:crypto';
 import { GlassbertError } from '../errors.ts';
 import {
   type Der,
@@ -61,10 +62,24 @@ const MAX_CERTIFICATES_OF_A_FILE = 1000;
 export function parseCertificate(der: Uint8Array, file?: string): Certificate {
   try {
     if (der.length > MAX_CERTIFICATE_BYTES) throw new DerError(`it is longer than ${MAX_CERTIFICATE_BYTES} bytes`);
-    return readCertificate(der);
+    const certificate = readCertificate(der);
+    checkOpenssl(der);
+    return certificate;
   } catch (cause) {
     if (!(cause instanceof DerError)) throw cause;
     throw new GlassbertError('E_CERTIFICATE', `a certificate is malformed: ${cause.message}`, { file, cause });
+  }
+}
+
+/**
+ * OpenSSL, which will use the key, must be able to read the certificate too: it also looks into names and keys, where one
+ * program's string is another's malformed byte.
+ */
+function checkOpenssl(der: Uint8Array): void {
+  try {
+    new X509Certificate(der);
+  } catch (cause) {
+    throw new DerError(`OpenSSL cannot read it (${(cause as Error).message})`);
   }
 }
 

@@ -24,12 +24,13 @@ export function compareNames(
   found: readonly string[],
 ): Pick<Comparison, 'missing' | 'added' | 'ignored'> & { readonly present: string[] } {
   const there = new Set(found);
+  const ignored = new Set(record.ignored);
   const unrecorded = found.filter(name => !record.files.has(name));
   return {
     present: found.filter(name => record.files.has(name)),
     missing: [...record.files.keys()].filter(name => !there.has(name)),
-    added: unrecorded.filter(name => !isIgnored(name, record.ignored)),
-    ignored: unrecorded.filter(name => isIgnored(name, record.ignored)),
+    added: unrecorded.filter(name => !isIgnored(name, ignored)),
+    ignored: unrecorded.filter(name => isIgnored(name, ignored)),
   };
 }
 
@@ -47,13 +48,15 @@ export function compare(
 
   // A missing file and an added one with the same content are one file with another name. Of several, the first by name.
   const addedBy = new Map<string, string[]>();
-  for (const name of added) {
-    const digest = digests.get(name)?.digest;
-    if (digest !== undefined) addedBy.set(digest, [...(addedBy.get(digest) ?? []), name]);
+  for (const name of [...added].reverse()) {
+    const digest = digests.get(name)?.digest as string;
+    const names = addedBy.get(digest);
+    if (names === undefined) addedBy.set(digest, [name]);
+    else names.push(name);
   }
   const renamed: { from: string; to: string }[] = [];
   for (const from of missing) {
-    const to = addedBy.get(record.files.get(from)?.digest as string)?.shift();
+    const to = addedBy.get(record.files.get(from)?.digest as string)?.pop();
     if (to !== undefined) renamed.push({ from, to });
   }
   const gone = new Set(renamed.map(({ from }) => from));
@@ -83,15 +86,23 @@ export function checkComparison(
   ];
   const told = lists.filter(([, names]) => names.length > 0);
   if (told.length === 0) return;
-  const lookalike = missing.find(name => added.some(other => other.normalize() === name.normalize()));
   throw new GlassbertError('E_DIGEST', `the directory is not what ${printable(source)} says`, {
     file: directory,
     found: told.map(([what, names]) => `${names.length} ${what} (${listed(names)})`).join(', '),
-    hint:
-      lookalike === undefined
-        ? 'Do not use it. Copy it again from where the record was made, and ask there if that does not help.'
-        : `The name ${quote(lookalike)} is there in another Unicode form: it was copied by way of a system that changes names.`,
+    hint: hintFor(missing, added, told.length),
   });
+}
+
+function hintFor(missing: readonly string[], added: readonly string[], kinds: number): string {
+  const normalized = new Set(added.map(name => name.normalize()));
+  const lookalike = missing.find(name => normalized.has(name.normalize()));
+  if (lookalike !== undefined) {
+    return `The name ${quote(lookalike)} is there in another Unicode form: it was copied by way of a system that changes names.`;
+  }
+  if (kinds === 1 && added.length > 0) {
+    return 'Remove what does not belong there. What was left out of the record on purpose can be ignored (ignorePaths, --ignore-path); it is never loaded then.';
+  }
+  return 'Do not use it. Copy it again from where the record was made, and ask there if that does not help.';
 }
 
 /** How many of many names an error lists. */

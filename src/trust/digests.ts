@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { GlassbertError } from '../errors.ts';
 import { RegularFile } from '../io/regular-file.ts';
-import { type Locator, locatorOf, sortByBytes, walk } from '../io/walk.ts';
+import { type Entry, locatorOf, sortByBytes, walk } from '../io/walk.ts';
 import type { RecordedFile } from './record.ts';
 
 /** `gitBlob` is the SHA-1 by which git names a file: against accidents alone, as collisions can be made. */
@@ -49,21 +49,20 @@ export async function findFiles(
   allowSymlinks = false,
 ): Promise<FoundFiles> {
   const entries = await walk(directory);
-  const locator = await locatorOf(directory);
+  const { root, locate } = await locatorOf(directory);
   const ignored: string[] = [];
-  const taken: string[] = [];
-  for (const { name, kind } of entries) {
+  const files: FoundFile[] = [];
+  for (const { name, kind, bytes } of entries) {
+    const shown = join(directory, name);
     if (kind === 'directory') continue;
     if (ignore(name)) ignored.push(name);
-    else if (kind === 'file' || (kind === 'link' && allowSymlinks)) taken.push(name);
-    else throw notAFile(join(directory, name), kind);
+    else if (kind === 'file') files.push({ name, shown, path: join(root, name), bytes });
+    else if (kind === 'link' && allowSymlinks) files.push({ name, shown, ...(await locate(name)) });
+    else throw notAFile(shown, kind);
   }
   const parents = new Set(entries.filter(({ kind }) => kind !== 'directory').flatMap(({ name }) => parentsOf(name)));
-  return {
-    files: await Promise.all(taken.map(name => find(locator, directory, name))),
-    ignored,
-    emptyDirectories: entries.flatMap(({ name, kind }) => (kind === 'directory' && !parents.has(name) ? name : [])),
-  };
+  const isEmpty = ({ name, kind }: Entry): boolean => kind === 'directory' && !parents.has(name);
+  return { files, ignored, emptyDirectories: entries.filter(isEmpty).map(({ name }) => name) };
 }
 
 export interface HashOptions {
@@ -82,8 +81,8 @@ export interface Digests {
 /** A thread takes about 50 ms to start, in which one core hashes so many bytes. */
 const THREAD_BYTES = 64 * 2 ** 20;
 
-/** What opening and closing a small file takes, in bytes that could be hashed meanwhile (0.1 ms). */
-const FILE_BYTES = 2 ** 17;
+/** Smaller files are hashed in less time than it takes to tell a thread of them (0.2 ms), so the caller does. */
+const SMALL_BYTES = 2 ** 18;
 
 /** As many as compute vectors, at most. */
 const MAX_THREADS = 16;
@@ -114,12 +113,11 @@ export async function hashFiles(
 
   // The largest first, so that no thread begins it when the others have nothing left.
   const bySize = [...files].sort((a, b) => b.bytes - a.bytes);
-  const mine = bySize.filter(keep);
-  const others = bySize.filter(file => !keep(file));
-  const count = threadsFor(others, mine.length > 0);
+  const isForThreads = (file: FoundFile): boolean => file.bytes >= SMALL_BYTES && !keep(file);
+  const count = threadsFor(bySize.filter(isForThreads), bySize.some(keep));
   const threads = Array.from({ length: count }, () => new HashThread(algorithmOf, onBytes, here));
-  const shared = others[Symbol.iterator]();
-  const own = (count > 0 ? mine : [...mine, ...others])[Symbol.iterator]();
+  const shared = bySize.filter(file => count > 0 && isForThreads(file))[Symbol.iterator]();
+  const own = bySize.filter(file => count === 0 || !isForThreads(file))[Symbol.iterator]();
   const hashers: [Iterator<FoundFile>, Hasher][] = [
     ...threads.map((thread): [Iterator<FoundFile>, Hasher] => [shared, file => thread.hash(file)]),
     ...Array.from({ length: SIDE_BY_SIDE }, (): [Iterator<FoundFile>, Hasher] => [own, here]),
@@ -148,7 +146,7 @@ export async function hashFiles(
 
 /**
  * The digest of the digests, SHA-256 over their raw bytes in the order given (OpenSSF Model Signing 1.0). One number for a
- * whole directory; of names it knows only the order.
+ * whole directory; of names it knows only the order, so it does not tell when a file is renamed and keeps its place.
  *
  * @returns 'sha256:' and 64 hexadecimal digits
  */
@@ -240,12 +238,16 @@ export interface HashTask extends FoundFile {
 /** How far a thread is with its file, then the digest; null where it could not. */
 export type HashAnswer = { readonly hashed: number } | { readonly digest: string | null };
 
-/** None, unless what would be left to others beside the largest file takes longer than starting them. */
+/**
+ * None, unless what would be left to others beside the largest file takes longer than starting them.
+ *
+ * @param files - the largest first
+ */
 function threadsFor(files: readonly FoundFile[], callerIsBusy: boolean): number {
   if (!(process.permission?.has('worker') ?? true)) return 0;
-  const costs = files.map(({ bytes }) => bytes + FILE_BYTES);
-  const all = costs.reduce((sum, cost) => sum + cost, 0);
-  const shared = callerIsBusy ? all : all - Math.max(0, ...costs);
+  const sizes = files.map(({ bytes }) => bytes);
+  const all = sizes.reduce((sum, bytes) => sum + bytes, 0);
+  const shared = callerIsBusy ? all : all - (sizes[0] ?? 0);
   return shared > THREAD_BYTES ? Math.min(availableParallelism(), MAX_THREADS, files.length) : 0;
 }
 
@@ -299,10 +301,6 @@ class HashThread {
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-
-async function find(locator: Locator, directory: string, name: string): Promise<FoundFile> {
-  return { name, shown: join(directory, name), ...(await locator.locate(name)) };
-}
 
 /** 'a/b/c' lies in 'a' and 'a/b'. */
 function parentsOf(name: string): string[] {

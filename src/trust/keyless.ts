@@ -6,6 +6,10 @@
  * Certificate transparency, the inclusion in the log, timestamps and the chain at the time they give are the business of
  * the package @sigstore/verify, the maintainers' own. It is an optional peer dependency, loaded here and only when a keyless
  * signature is verified. Who signed is compared here: the package takes the expected identity for a regular expression.
+ *
+ * The bytes of payload, certificate and signature are as fixed as with the other methods. Of the log entries and timestamps
+ * the package passes over some that are not signed (unknown fields, the last bits of base64, copies of certificates in a
+ * timestamp): the file can be written in several ways there, none of which changes what was signed or by whom.
  */
 import { GlassbertError } from '../errors.ts';
 import { parseJson, quote } from '../io/json.ts';

@@ -32,9 +32,16 @@ export const MAX_RECORD_BYTES = 32 * 2 ** 20;
 export const MAX_RECORDED_FILES = 100_000;
 const MAX_NAME_BYTES = 1024;
 
-/** Whether a name is one of those ignored, or lies below one. */
+/**
+ * Whether a name is one of those ignored, or lies below one.
+ *
+ * @param ignored - a Set where many names are asked for: a hostile record may ignore a hundred thousand
+ */
 export function isIgnored(name: string, ignored: Iterable<string>): boolean {
-  for (const path of ignored) if (name === path || name.startsWith(`${path}/`)) return true;
+  const paths = ignored instanceof Set ? ignored : new Set(ignored);
+  for (let end = name.length; end > 0; end = name.lastIndexOf('/', end - 1)) {
+    if (paths.has(name.slice(0, end))) return true;
+  }
   return false;
 }
 

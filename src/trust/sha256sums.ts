@@ -38,13 +38,13 @@ export function formatSha256sums(files: Iterable<RecordedFile>): string {
  * @throws E_MANIFEST with the line
  */
 export function parseSha256sums(bytes: Uint8Array, file: string): Map<string, RecordedFile> {
-  const lines = decode(bytes, file).split('\n');
-  if (lines.at(-1) === '') lines.pop();
   const files = new Map<string, RecordedFile>();
-  for (const [i, line] of lines.entries()) {
+  let number = 0;
+  for (const line of linesOf(decode(bytes, file))) {
+    number++;
     if (line.startsWith('#')) continue;
     const refuse = (summary: string, details: { expected?: string; found?: string; hint?: string } = {}) =>
-      new GlassbertError('E_MANIFEST', `line ${i + 1}: ${summary}`, { file, ...details });
+      new GlassbertError('E_MANIFEST', `line ${number}: ${summary}`, { file, ...details });
     const { name, digest } = parseLine(line.endsWith('\r') ? line.slice(0, -1) : line, refuse);
     const bad = badName(name);
     if (bad !== undefined) {
@@ -68,6 +68,15 @@ const DIGITS = 64;
 
 /** The name of an algorithm in the BSD form, such as "SHA512 (", or what coreutils writes before it. */
 const TAG = /^([A-Za-z0-9/-]{1,20}) ?\(/;
+
+/** One after the other: a list may be millions of line ends. */
+function* linesOf(text: string): Generator<string> {
+  for (let begin = 0; begin < text.length; ) {
+    const end = text.indexOf('\n', begin);
+    yield text.slice(begin, end < 0 ? undefined : end);
+    begin = end < 0 ? text.length : end + 1;
+  }
+}
 
 function parseLine(
   line: string,

@@ -4,12 +4,14 @@
  * were hashed are the bytes that are used.
  *
  * The files that loading will ask for are read once, hashed, and kept in memory until they are used; all others are hashed
- * while they stream by. Whatever was not kept and is asked for nevertheless is read whole and hashed again. So the weights
- * are in memory twice for a moment, as bytes and as numbers; a directory that is loaded without `verify` needs them once.
+ * while they stream by. No more is kept than a hostile directory may take of memory, for until the last file is hashed any
+ * of them may be hostile; what was not kept and is asked for is read whole and hashed again. So weights are in memory twice
+ * for a moment, as bytes and as numbers, where loading without `verify` needs them once.
  */
 import { join } from 'node:path';
 import { GlassbertError } from '../errors.ts';
-import { checkName, type ModelFiles, type OpenedFile } from '../io/files.ts';
+import { checkName, type ModelFiles } from '../io/files.ts';
+import type { OpenedFile } from '../io/load-report.ts';
 import { type FileHandle, RegularFile } from '../io/regular-file.ts';
 import { locatorOf } from '../io/walk.ts';
 import { hashFile } from './digests.ts';
@@ -103,36 +105,33 @@ export async function openVerifiedFiles(directory: string, options: VerifyOption
   };
 }
 
-/** What the configuration and the vocabulary of a model may take in memory; the largest genuine ones take 40 MB. */
-const MAX_TEXT_BYTES = 128 * 2 ** 20;
+/** What is kept before all is compared: more than a model of 64 million parameters. Larger weights are hashed twice. */
+const MAX_KEPT_BYTES = 256 * 2 ** 20;
 
 const WEIGHTS = 'model.safetensors';
 const WEIGHTS_INDEX = 'model.safetensors.index.json';
 
 /**
- * The files that loading will ask for, as far as names tell; others are hashed again when it does. Configuration and
- * vocabularies, the smallest first; of safetensors those that io/weights.ts takes, in every directory.
+ * The files that loading will ask for, as far as names tell, the smallest first: configurations and vocabularies, and of
+ * safetensors those that io/weights.ts takes.
  */
 function wantedByLoading(files: readonly { name: string; bytes: number }[]): Set<string> {
+  const names = new Set(files.map(({ name }) => name));
+  const isWanted = (name: string): boolean => {
+    if (name.endsWith('.json') || name.endsWith('.txt')) return true;
+    const directory = name.slice(0, name.lastIndexOf('/') + 1);
+    if (name === directory + WEIGHTS) return true;
+    const isSharded = names.has(directory + WEIGHTS_INDEX) && !names.has(directory + WEIGHTS);
+    return isSharded && name.endsWith('.safetensors');
+  };
   const wanted = new Set<string>();
-  let texts = 0;
-  for (const { name, bytes } of files.filter(isText).sort((a, b) => a.bytes - b.bytes)) {
-    texts += bytes;
-    if (texts > MAX_TEXT_BYTES) break;
+  let kept = 0;
+  for (const { name, bytes } of files.filter(({ name }) => isWanted(name)).sort((a, b) => a.bytes - b.bytes)) {
+    kept += bytes;
+    if (kept > MAX_KEPT_BYTES) break;
     wanted.add(name);
   }
-  const names = new Set(files.map(({ name }) => name));
-  for (const { name } of files) {
-    if (!name.endsWith('.safetensors')) continue;
-    const directory = name.slice(0, name.lastIndexOf('/') + 1);
-    const isShard = !names.has(directory + WEIGHTS) && names.has(directory + WEIGHTS_INDEX);
-    if (name === directory + WEIGHTS || isShard) wanted.add(name);
-  }
   return wanted;
-}
-
-function isText({ name }: { name: string }): boolean {
-  return name.endsWith('.json') || name.endsWith('.txt');
 }
 
 /** Bytes in memory as an open file; closed, it lets go of them. */

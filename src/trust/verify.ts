@@ -9,7 +9,7 @@ import type { Verification, Warning } from '../io/load-report.ts';
 import { RegularFile } from '../io/regular-file.ts';
 import { locatorOf } from '../io/walk.ts';
 import { type Comparison, checkComparison, compare, compareNames } from './compare.ts';
-import { findFiles, type HashOptions, hashFiles, inOrder, rootDigest } from './digests.ts';
+import { findFiles, type HashOptions, hashBytes, hashFiles, inOrder, rootDigest } from './digests.ts';
 import {
   checkIgnorePaths,
   type FileRecord,
@@ -20,13 +20,13 @@ import {
   type RecordedFile,
   SIGNATURE_NAME,
 } from './record.ts';
-import { parseSha256sums } from './sha256sums.ts';
+import { formatSha256sums, parseSha256sums } from './sha256sums.ts';
 import { type SignaturePolicy, verifyBundle } from './signature.ts';
 
 /**
  * What a directory must be: signed by a key (`publicKey`), by a certificate (`certificateRoots`) or keyless (`trustedRoot`,
- * `identity`, `issuer`); as a list of checksums says (`manifest`); of a root digest (`expect`), alone or as what pins the
- * list. With none of them it is as its own SHA256SUMS says, which shows accidents alone.
+ * `identity`, `issuer`); as a list of checksums says (`manifest`); of one digest (`expect`), alone or as what pins the list.
+ * With none of them it is as its own SHA256SUMS says, which shows accidents alone.
  */
 export interface VerifyOptions {
   /** PEM text of the public key. */
@@ -43,7 +43,11 @@ export interface VerifyOptions {
   readonly signature?: string;
   /** Path of a list of checksums; default: SHA256SUMS in the directory. */
   readonly manifest?: string;
-  /** 'sha256:' and the 64 hexadecimal digits that `glassbert manifest` and `glassbert verify` print as the root digest. */
+  /**
+   * 'sha256:' and 64 hexadecimal digits: the list digest or the root digest, which `glassbert manifest` and `glassbert verify`
+   * print. The first knows the names of the files and is what `sha256sum SHA256SUMS` gives; the second knows only their order
+   * and is what OpenSSF Model Signing calls so.
+   */
   readonly expect?: string;
   /** Files and directories that were left out of the record though it does not say so. None of them is ever loaded. */
   readonly ignorePaths?: readonly string[];
@@ -55,11 +59,14 @@ export interface VerifyOptions {
 export interface Statement {
   readonly by: Verification['by'];
   readonly source: string;
-  /** Undefined where a root digest is expected and nothing else known. */
+  /** Undefined where a digest is expected and nothing else known. */
   readonly record: FileRecord | undefined;
-  readonly rootDigest: string;
+  /** What the directory's must be; of a digest alone, the root digest or the list digest. */
+  readonly digest: string;
   readonly ignored: readonly string[];
   readonly signer: string | null;
+  /** What the model was called where it was signed, which binds nothing; null where it was not signed. */
+  readonly subject: string | null;
   readonly warnings: readonly Warning[];
   /** What it cannot show, in sentences. */
   readonly limits: readonly string[];
@@ -72,6 +79,8 @@ export interface Examined {
   readonly bytes: number;
   /** Of the files that are there; of a signature whose files are all there unchanged, in the order that it lists. */
   readonly rootDigest: string;
+  /** The SHA-256 of the list that `glassbert manifest` makes of these files; null where they are not hashed by SHA-256. */
+  readonly listDigest: string | null;
   readonly emptyDirectories: readonly string[];
   readonly kept: ReadonlyMap<string, Uint8Array>;
 }
@@ -90,7 +99,7 @@ const OPTIONS = [
   'allowSymlinks',
 ];
 
-const ROOT_DIGEST = /^sha256:[0-9a-f]{64}$/;
+const DIGEST = /^sha256:[0-9a-f]{64}$/;
 
 /**
  * Reads what the directory is to be compared with.
@@ -105,14 +114,15 @@ export async function readStatement(directory: string, options: VerifyOptions): 
   if (policy !== undefined) return readSignature(directory, policy, options);
   if (expect === undefined || options.manifest !== undefined) return readManifest(directory, options);
   return {
-    by: 'root digest',
+    by: 'digest',
     source: expect,
     record: undefined,
-    rootDigest: expect,
+    digest: expect,
     ignored: [...GIT_NAMES, MANIFEST_NAME, SIGNATURE_NAME, ...checkIgnorePaths(options.ignorePaths ?? [])],
     signer: null,
+    subject: null,
     warnings: [],
-    limits: [NOT_NAMES, NOT_COVERED],
+    limits: [NOT_COVERED],
   };
 }
 
@@ -133,7 +143,8 @@ export async function examine(
   },
 ): Promise<Examined> {
   const { record } = statement;
-  const ignore = (name: string): boolean => !record?.files.has(name) && isIgnored(name, statement.ignored);
+  const left = new Set(statement.ignored);
+  const ignore = (name: string): boolean => !record?.files.has(name) && isIgnored(name, left);
   const { files: found, ignored, emptyDirectories } = await findFiles(directory, ignore, options.allowSymlinks);
   const names = found.map(({ name }) => name);
   if (options.namesFirst && record) {
@@ -159,7 +170,8 @@ export async function examine(
     comparison: { ...comparison, ignored: [...ignored] },
     files,
     bytes: found.reduce((sum, { bytes }) => sum + bytes, 0),
-    rootDigest: record && isUnchanged(comparison) ? statement.rootDigest : rootDigest(files),
+    rootDigest: record && isUnchanged(comparison) ? statement.digest : rootDigest(files),
+    listDigest: files.every(({ algorithm }) => algorithm === 'sha256') ? digestOf(formatSha256sums(files)) : null,
     emptyDirectories,
     kept,
   };
@@ -168,18 +180,26 @@ export async function examine(
 /** @throws E_DIGEST unless the directory is what was stated */
 export function checkExamined(directory: string, statement: Statement, examined: Examined): void {
   checkComparison(examined.comparison, directory, statement.source);
-  if (examined.rootDigest === statement.rootDigest) return;
-  throw new GlassbertError('E_DIGEST', 'the directory has another root digest', {
+  const { rootDigest, listDigest } = examined;
+  if (rootDigest === statement.digest || listDigest === statement.digest) return;
+  throw new GlassbertError('E_DIGEST', 'the directory has another digest', {
     file: directory,
-    expected: statement.rootDigest,
-    found: examined.rootDigest,
-    hint: 'A root digest alone does not tell which file differs; the list it was made from (SHA256SUMS) does.',
+    expected: statement.digest,
+    found: `the list digest ${listDigest} and the root digest ${rootDigest}`,
+    hint: 'A digest alone does not tell which file differs; the list it was made from (SHA256SUMS) does.',
   });
 }
 
-export function reportOf(statement: Statement, { comparison, files, bytes, rootDigest }: Examined): Verification {
-  const { by, source, signer, warnings, limits } = statement;
+export function reportOf(statement: Statement, examined: Examined): Verification {
+  const { by, source, signer, warnings } = statement;
+  const { comparison, files, bytes, rootDigest } = examined;
+  const limits = limitsOf(statement, examined);
   return { by, source, rootDigest, files: files.length, bytes, ignored: comparison.ignored, signer, warnings, limits };
+}
+
+/** What was not shown, in sentences. */
+export function limitsOf({ by, digest, limits }: Statement, { rootDigest }: Examined): readonly string[] {
+  return by === 'digest' && digest === rootDigest ? [NOT_NAMES, ...limits] : limits;
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -188,25 +208,27 @@ const NOT_COVERED =
   '.git, .gitattributes, .github and .gitignore at the top, empty directories, permissions and dates, and the name of the directory.';
 
 const NOT_NAMES =
-  'A root digest pins the content of the files and their order, but not their names: a file that was renamed and kept its place goes unseen.';
+  'The names: a root digest pins the content of the files and their order, so a file that was renamed and kept its place goes unseen. The list digest pins the names too.';
 
 const ACCIDENTS_ALONE =
-  'The list lies in the directory and nothing pins it: whoever could change a file could change the list. This shows accidents alone; pin the root digest, keep the list elsewhere, or sign.';
+  'The list lies in the directory and nothing pins it: whoever could change a file could change the list. This shows accidents alone; pin the list digest, keep the list elsewhere, or sign.';
 
 async function readManifest(directory: string, options: VerifyOptions): Promise<Statement> {
   const { locate, nameOf, pathOf } = await locatorOf(directory);
   const path = options.manifest ?? pathOf(MANIFEST_NAME);
   const own = await nameOf(path);
   if (options.manifest === undefined) await locate(MANIFEST_NAME).catch(error => Promise.reject(nothingGiven(error)));
-  const files = parseSha256sums(await readRecord(path), path);
+  const bytes = await readRecord(path);
+  const files = parseSha256sums(bytes, path);
   const root = rootDigest(inOrder(files.values()));
+  const list = digestOf(bytes);
   const { expect } = options;
-  if (expect !== undefined && expect !== root) {
+  if (expect !== undefined && expect !== root && expect !== list) {
     throw new GlassbertError('E_DIGEST', 'this is not the list that was expected', {
       file: path,
       expected: expect,
-      found: root,
-      hint: 'Somebody made it anew, or the expected root digest is of another version of the model.',
+      found: `the list digest ${list} and the root digest ${root}`,
+      hint: 'Somebody made it anew, or the expected digest is of another version of the model.',
     });
   }
   const ignored = [
@@ -218,11 +240,12 @@ async function readManifest(directory: string, options: VerifyOptions): Promise<
     by: 'manifest',
     source: path,
     record: { source: path, files, ignored },
-    rootDigest: root,
+    digest: root,
     ignored,
     signer: null,
+    subject: null,
     warnings: unpinned ? [{ code: 'W_MANIFEST_UNPINNED', message: `${path}: ${ACCIDENTS_ALONE}` }] : [],
-    limits: [...(expect !== undefined && own !== undefined ? [NOT_NAMES] : []), NOT_COVERED],
+    limits: [...(expect === root && own !== undefined ? [NOT_NAMES] : []), NOT_COVERED],
   };
 }
 
@@ -245,12 +268,17 @@ async function readSignature(directory: string, policy: SignaturePolicy, options
     by: 'signature',
     source: path,
     record: { ...signed.record, ignored },
-    rootDigest: signed.rootDigest,
+    digest: signed.rootDigest,
     ignored,
     signer: signed.signer,
+    subject: signed.subject,
     warnings: signed.warnings,
     limits: [NOT_COVERED],
   };
+}
+
+function digestOf(list: string | Uint8Array): string {
+  return `sha256:${hashBytes(typeof list === 'string' ? Buffer.from(list) : list, 'sha256')}`;
 }
 
 async function readRecord(path: string): Promise<Uint8Array> {
@@ -307,8 +335,9 @@ function checkOptions(options: VerifyOptions): void {
     throw refuse('allowSymlinks cannot be used', 'true or false', typeof allowSymlinks);
   if (at !== undefined && at !== 'signing' && at !== 'now')
     throw refuse('at cannot be used', 'signing or now', String(at));
-  if (expect !== undefined && !ROOT_DIGEST.test(expect)) {
-    throw refuse('this is no root digest', '"sha256:" and 64 hexadecimal digits in lower case', quote(String(expect)));
+  checkIgnorePaths(ignorePaths ?? []);
+  if (expect !== undefined && !DIGEST.test(expect)) {
+    throw refuse('this is no digest', '"sha256:" and 64 hexadecimal digits in lower case', quote(String(expect)));
   }
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type Json, type JsonLimits, parseJson, quote } from '../../src/io/json.ts';
+import { type Json, type JsonLimits, type JsonObject, type JsonTable, parseJson, quote } from '../../src/io/json.ts';
 import { random } from '../support/random.ts';
 import { refusal } from '../support/refusal.ts';
 
@@ -124,6 +124,16 @@ describe('what has two readings, or none, is refused', () => {
     const { message } = await refused(`[${'0,'.repeat(8_000_000)}0]`);
     expect(message).toContain('more than 2200000 values');
   });
+
+  test('more objects or keys than any genuine file has, or keys as long as none', async () => {
+    const objects = (count: number): string => `[${'{},'.repeat(count - 1)}{}]`;
+    expect(parseJson(objects(120_000))).toHaveLength(120_000);
+    expect((await refused(objects(120_001))).message).toContain('more than 120000 objects');
+    const keys = (count: number): string => `{${Array.from({ length: count }, (_, i) => `"${i}":0`)}}`;
+    expect((await refused(keys(1_000_001))).message).toContain('more than 1000000 keys');
+    expect(parseJson(`{"${'x'.repeat(65_536)}":0}`)).toBeTypeOf('object');
+    expect((await refused(`{"${'x'.repeat(65_537)}":0}`)).message).toContain('longer than 65536 characters');
+  });
 });
 
 test('an error or a string does not cost many times its text', { timeout: 30_000 }, async () => {
@@ -175,13 +185,18 @@ describe('an error says where', () => {
   });
 });
 
-test('a vocabulary of 30,522 words is read in less than 50 ms', () => {
-  const words = Array.from({ length: 30522 }, (_, id) => [`word${id}`, id]);
-  const json = utf8(JSON.stringify({ model: { vocab: Object.fromEntries(words) } }, null, 2));
-  const times = Array.from({ length: 5 }, () => {
-    const start = performance.now();
-    parseJson(json);
-    return performance.now() - start;
+describe('a table', () => {
+  const read = (json: string): Json => parseJson(json, 'tokenizer.json', { tables: ['vocab'] });
+
+  test('is the object below a key that is named, in the order of the text', () => {
+    const { vocab, other } = read('{"vocab": {"b": 0, "7": 1, "__proto__": 2}, "other": {"b": 0}}') as JsonObject;
+    expect(vocab).toEqual(new Map([['b', 0], ['7', 1], ['__proto__', 2]])); // biome-ignore format: pairs
+    expect([...(vocab as JsonTable).keys()]).toEqual(['b', '7', '__proto__']);
+    expect(other).toEqual({ b: 0 });
   });
-  expect(Math.min(...times)).toBeLessThan(50);
+
+  test('has every key once, like an object', async () => {
+    const { message } = await refusal('E_JSON', () => read('{"vocab": {"a": 0, "\\u0061": 1}}'));
+    expect(message).toContain('"a" stands twice');
+  });
 });

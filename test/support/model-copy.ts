@@ -10,10 +10,14 @@ export const FIXTURES: string = fileURLToPath(new URL('../fixtures/conformance/'
 // biome-ignore lint/suspicious/noExplicitAny: JSON files of any shape are edited in tests
 type EditableJson = any;
 
-/** A copy of a small model that a test may damage; it goes when the test ends. */
-export function copyModel(name = 'bert-mean-normalize') {
+/**
+ * A copy of a small model that a test may damage; it goes when the test ends.
+ *
+ * @param atEnd - of the test's own context where tests run side by side: the global one would not know which of them asks
+ */
+export function copyModel(name = 'bert-mean-normalize', atEnd: (run: () => void) => void = onTestFinished) {
   const parent = mkdtempSync(join(tmpdir(), 'glassbert-'));
-  onTestFinished(() => rmSync(parent, { recursive: true }));
+  atEnd(() => rmSync(parent, { recursive: true }));
   const directory = join(parent, 'model');
   cpSync(FIXTURES + name, directory, { recursive: true });
   const path = (file: string): string => join(directory, file);
@@ -21,6 +25,8 @@ export function copyModel(name = 'bert-mean-normalize') {
     parent,
     directory,
     path,
+    read: (file: string): string => readFileSync(path(file), 'utf8'),
+    bytes: (file: string): Uint8Array => readFileSync(path(file)),
     write: (file: string, content: string | Uint8Array): void => writeFileSync(path(file), content),
     remove: (file: string): void => rmSync(path(file), { recursive: true }),
     /** Reads a JSON file, lets `change` edit it or replace it, and writes it back. */

@@ -442,9 +442,11 @@ describe('what is refused', () => {
 
   it('a vocab.txt with too many or too long lines, at once', () => {
     const start = performance.now();
-    for (const vocab of ['\n'.repeat(64e6), 'ab\n'.repeat(2_000_001)]) {
-      expect(() => createTokenizer({ vocab, maxLength: 8 })).toThrow('expected at most 2000000 lines');
+    for (const vocab of ['\n'.repeat(64e6), 'ab\n'.repeat(1_000_001)]) {
+      expect(() => createTokenizer({ vocab, maxLength: 8 })).toThrow('expected at most 1000000, found');
     }
+    const fits = { vocab: 'a\nb\nc', rows: 2, maxLength: 8 };
+    expect(() => createTokenizer(fits)).toThrow('expected at most 2, the "vocab_size" of config.json, found 3');
     expect(() => createTokenizer({ vocab: 'a'.repeat(64e6), maxLength: 8 })).toThrow('line 1 is too long');
     expect(performance.now() - start).toBeLessThan(2000); // measured: 0.1 s
   });

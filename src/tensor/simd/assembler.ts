@@ -75,6 +75,7 @@ export const i32 = {
   and: op(0x71),
   ltS: op(0x48),
   ltU: op(0x49),
+  store: memory([0x36], 2),
 };
 
 export const f32 = {
@@ -94,9 +95,11 @@ export const v128 = {
   load32Splat: memory([0xfd, 9], 2),
   load64Zero: memory([0xfd, 93], 3),
   /** Stores the first of the two halves. */
-  store64Low: (address: Code, value: Code): Code => [address, value, 0xfd, 91, 3, 0, 0],
+  store64Low: (address: Code, value: Code, offset = 0): Code => [address, value, 0xfd, 91, 3, ...u32(offset), 0],
   const: (bytes: Code): Code => [0xfd, 12, ...bytes],
   or: simd(80),
+  /** Bits of a where c has ones, of b where it has zeros. */
+  bitselect: simd(82),
   /** Eight bytes, widened to i16 with their sign. */
   load8x8S: memory([0xfd, 1], 3),
 };
@@ -134,11 +137,21 @@ export const i32x4 = {
 };
 
 export const i8x16 = {
+  /** Elements of 32 bits chosen from two vectors: 0 .. 3 of the first, 4 .. 7 of the second. */
+  shuffle32: (a: Code, b: Code, elements: readonly number[]): Code => [
+    a,
+    b,
+    0xfd,
+    13,
+    elements.flatMap(element => [0, 1, 2, 3].map(byte => 4 * element + byte)),
+  ],
   /** Two vectors of i16 to one of i8, cut off at -128 and 127. */
   narrowI16x8S: simd(101),
 };
 
 export const i16x8 = {
+  /** Products of bytes, a signed and b of 0 .. 127, two neighbours summed. */
+  relaxedDotI8x16I7x16S: simd(274),
   narrowI32x4S: simd(133),
   extendLowI8x16S: simd(135),
   extendHighI8x16S: simd(136),
@@ -173,7 +186,7 @@ export class FunctionCode {
   readonly parameters: readonly Local[];
   private readonly locals: Local[];
   private readonly prologue: number[] = [];
-  private readonly constants = new Map<number, Local>();
+  private readonly constants = new Map<string, Local>();
   private readonly code: number[] = [];
 
   constructor(parameters: readonly Type[]) {
@@ -191,15 +204,21 @@ export class FunctionCode {
     return Array.from({ length: count }, () => this.local(type));
   }
 
-  /** Four times the same number, held in a local from the start: V8 would build the constant anew at every use. */
-  fourTimes(value: number): Code {
-    let local = this.constants.get(value);
+  /** A vector held in a local from the start: V8 would build the constant anew at every use. */
+  constant(vector: Code): Code {
+    const key = vector.join();
+    let local = this.constants.get(key);
     if (local === undefined) {
       local = this.local('v128');
-      this.constants.set(value, local);
-      write(this.prologue, [f32x4.const(value), 0x21, ...u32(local.index)]);
+      this.constants.set(key, local);
+      write(this.prologue, [vector, 0x21, ...u32(local.index)]);
     }
     return this.get(local);
+  }
+
+  /** Four times the same number. */
+  fourTimes(value: number): Code {
+    return this.constant(f32x4.const(value));
   }
 
   get(local: Local): Code {

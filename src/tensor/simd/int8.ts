@@ -9,11 +9,12 @@
  *   out[n, f]    = step[n] scale[f] Σ q[n, d] w[f, d] + min[n] scale[f] Σ w[f, d] + bias[f]
  *
  * Seven bits because relaxed SIMD multiplies bytes that every processor agrees on only if one of the two has no more (Relaxed
- * SIMD, "i32x4.relaxed_dot_i8x16_i7x16_add_s"). Where that is missing, the same integers are multiplied as i16.
+ * SIMD, "i32x4.relaxed_dot_i8x16_i7x16_add_s"). Three ways to multiply the same integers, by what engine and processor have:
+ * see DOTS.
  *
  * Numerics. Both factors are rounded, to half a step: this is an approximation, unlike the other fast kernels. How far from
  * f32 it leads is measured on a real model in test/int8.test.ts. The sums over d are exact (D < 2^17), the line of f32
- * after them is not fused: bits are the same on every machine, with relaxed SIMD and without, for every batch. (The
+ * after them is not fused: bits are the same on every machine, whichever way it multiplies, for every batch. (The
  * activation that follows may be fused, as everywhere in this folder.) A row that holds an infinity or NaN becomes NaN.
  */
 import type { Linear } from '../kernels.ts';
@@ -21,8 +22,8 @@ import type { Floats } from '../tensor.ts';
 import { type Code, FunctionCode, f32, f32x4, i8x16, i16x8, i32, i32x4, type Local, v128 } from './assembler.ts';
 import { type Madd, plainMadd, relaxedMadd, TILE_ROWS } from './tile.ts';
 
-/** Rows that share a panel while it is in the nearest cache. */
-const BLOCK = 16 * TILE_ROWS;
+/** Tiles of rows that share a panel while it is in the nearest cache. */
+const BLOCK_TILES = 16;
 
 /** Groups of d are unrolled so many times; what is left over runs one by one. */
 const UNROLL = 4;
@@ -44,8 +45,7 @@ const SMALLEST_RANGE = 1e-36;
 
 /** What the code is written for. */
 export interface Int8Target {
-  /** Whether the engine has relaxed SIMD. */
-  readonly relaxed: boolean;
+  readonly dot: DotName;
   /** Outputs side by side in a panel, W: 8, or 16 where V8 makes one vector of 256 bits of two neighbours. */
   readonly columns: 8 | 16;
 }
@@ -62,8 +62,10 @@ interface Dot {
   /** Bytes of four outputs × one group in a panel. */
   readonly weightBytes: number;
   readonly loadWeights: (address: Code, offset: number) => Code;
+  /** Rows of a tile: as many as leave room for its sums in 16 registers. */
+  readonly tileRows: number;
   /** Four sums, each with the products of a group added. */
-  readonly add: (weights: Code, row: Code, sums: Code) => Code;
+  readonly add: (f: FunctionCode, weights: Code, row: Code, sums: Code) => Code;
   /** Bytes of an element of a quantized row. */
   readonly elementBytes: number;
   /** Stores sixteen of them, given as bytes. */
@@ -74,24 +76,61 @@ const BYTES: Dot = {
   group: 4,
   weightBytes: 16,
   loadWeights: (address, offset) => v128.load(address, offset),
-  add: (weights, row, sums) => i32x4.relaxedDotI8x16I7x16AddS(weights, row, sums),
+  tileRows: TILE_ROWS,
+  add: (_, weights, row, sums) => i32x4.relaxedDotI8x16I7x16AddS(weights, row, sums),
   elementBytes: 1,
   storeRow: (f, address, bytes) => f.emit(v128.store(address, 0, f.get(bytes))),
 };
 
-const WORDS: Dot = {
-  group: 2,
-  weightBytes: 8,
-  loadWeights: (address, offset) => v128.load8x8S(address, offset),
-  add: (weights, row, sums) => i32x4.add(sums, i32x4.dotI16x8S(weights, row)),
-  elementBytes: 2,
-  storeRow(f, address, bytes) {
-    f.emit(v128.store(address, 0, i16x8.extendLowI8x16S(f.get(bytes))));
-    f.emit(v128.store(address, 16, i16x8.extendHighI8x16S(f.get(bytes))));
+const ONES = Array.from({ length: 8 }, () => [1, 0]).flat(); // of i16
+
+export type DotName = 'bytes' | 'pairs' | 'words';
+
+const DOTS: Readonly<Record<DotName, Dot>> = {
+  /** Relaxed SIMD on a processor that has four products and their sum in one instruction (x86 with AVX-VNNI, ARM). */
+  bytes: BYTES,
+  /**
+   * Relaxed SIMD on other processors: products of two neighbours fit an i16 (2 × 127 × 127 < 2^15), and are summed by a product
+   * with ones. V8 does the same for the instruction above, but builds the ones anew each time: 84 against 112 billion
+   * operations a second, 164 against 220 in vectors of 256 bits (AMD EPYC, Zen 4).
+   */
+  pairs: {
+    ...BYTES,
+    tileRows: TILE_ROWS - 1, // the products of pairs and the ones want registers of their own
+    add(f, weights, row, sums) {
+      const pairs = i16x8.relaxedDotI8x16I7x16S(weights, row);
+      return i32x4.add(sums, i32x4.dotI16x8S(pairs, f.constant(v128.const(ONES))));
+    },
+  },
+  /** No relaxed SIMD: the integers are multiplied as i16. */
+  words: {
+    group: 2,
+    weightBytes: 8,
+    loadWeights: (address, offset) => v128.load8x8S(address, offset),
+    tileRows: TILE_ROWS,
+    add: (_, weights, row, sums) => i32x4.add(sums, i32x4.dotI16x8S(weights, row)),
+    elementBytes: 2,
+    storeRow(f, address, bytes) {
+      f.emit(v128.store(address, 0, i16x8.extendLowI8x16S(f.get(bytes))));
+      f.emit(v128.store(address, 16, i16x8.extendHighI8x16S(f.get(bytes))));
+    },
   },
 };
 
-const dotOf = ({ relaxed }: Int8Target): Dot => (relaxed ? BYTES : WORDS);
+/**
+ * Which way is the fastest here. A processor without the instruction for four products cuts the sum of two off at 16 bits, and
+ * thereby shows itself: with weights of -128 and, against the rule, rows of 255 it gives -2^16, others give something else.
+ *
+ * @param run - runs a module made of functions in a memory of its own, and gives back that memory
+ */
+export function fastestDot(run: (functions: ReadonlyMap<string, FunctionCode>) => Int32Array | null): DotName {
+  const f = new FunctionCode([]);
+  const bytes = (value: number): Code => v128.const(new Array(16).fill(value));
+  f.emit(v128.store(i32.const(0), 0, i32x4.relaxedDotI8x16I7x16AddS(bytes(0x80), bytes(0xff), i32x4.const(0))));
+  const memory = run(new Map([['run', f]]));
+  if (memory === null) return 'words';
+  return memory[0] === -(2 ** 16) ? 'pairs' : 'bytes';
+}
 
 /**
  * quantizeRows(rows [N, D] integers, ranges [N, 2] f32: minimum and step, x [N, D] f32, N, D), D a multiple of 4, at least 16.
@@ -105,7 +144,7 @@ export function quantizeRowsCode(target: Int8Target): FunctionCode {
   const [min, max, doubt, inverse, bytes] = f.localsOf('v128', 5);
   const [low, range] = f.localsOf('f32', 2);
   const values = f.localsOf('v128', 4);
-  const { elementBytes, storeRow } = dotOf(target);
+  const { elementBytes, storeRow } = DOTS[target.dot];
 
   /** Sixteen elements at a time; the last sixteen may have been seen before. */
   const overRow = (body: () => void): void =>
@@ -155,8 +194,8 @@ export function quantizeRowsCode(target: Int8Target): FunctionCode {
  * linearInt8(out [N, F] f32, rows and ranges of quantizeRows, panels of packInt8, bias [F], N, D, F), D a multiple of 4, F
  * of W.
  *
- * Tiles of 6 × W sums, which stay in registers as those of ./tile.ts do. The last tile may hang over the last row: all three
- * arrays have room for five more. On an Intel Xeon at 2.95 GHz with AVX-VNNI this runs at 173 to 187 of the 189 billion
+ * Tiles of 6 × W sums, or 5 × W, which stay in registers as those of ./tile.ts do. The last tile may hang over the last row: all
+ * three arrays have room for five more. On an Intel Xeon at 2.95 GHz with AVX-VNNI this runs at 173 to 187 of the 189 billion
  * operations a second that two instructions a cycle give, at 346 to 375 in vectors of 256 bits, and without relaxed SIMD
  * at 63.
  *
@@ -169,12 +208,13 @@ export function linearInt8Code(target: Int8Target, activation?: Activation): Fun
     'i32',
     14,
   );
-  const pointers = f.localsOf('i32', TILE_ROWS);
+  const { group, weightBytes, loadWeights, tileRows, add, elementBytes } = DOTS[target.dot];
+  const block = BLOCK_TILES * tileRows;
+  const pointers = f.localsOf('i32', tileRows);
   const sums = pointers.map(() => f.localsOf('v128', target.columns / 4));
   const weights = f.localsOf('v128', target.columns / 4);
   const [element, min, step] = f.localsOf('v128', 3);
-  const { group, weightBytes, loadWeights, add, elementBytes } = dotOf(target);
-  const finish = activation?.(f, target.relaxed ? relaxedMadd : plainMadd);
+  const finish = activation?.(f, target.dot === 'words' ? plainMadd : relaxedMadd);
   const W = target.columns;
   const groupBytes = (W / 4) * weightBytes; // from one group to the next
   const increase = (pointer: Local, bytes: Code): void => f.set(pointer, i32.add(f.get(pointer), bytes));
@@ -182,8 +222,8 @@ export function linearInt8Code(target: Int8Target, activation?: Activation): Fun
   f.set(rowBytes, i32.mul(f.get(D), i32.const(elementBytes)));
   f.set(outBytes, i32.shl(f.get(F), i32.const(2)));
   f.set(panelBytes, i32.mul(f.get(D), i32.const(W)));
-  f.for(first, i32.const(0), f.get(N), BLOCK, () => {
-    f.set(end, i32.add(f.get(first), i32.const(BLOCK)));
+  f.for(first, i32.const(0), f.get(N), block, () => {
+    f.set(end, i32.add(f.get(first), i32.const(block)));
     f.if(i32.ltS(f.get(N), f.get(end)), () => f.set(end, f.get(N)));
     f.set(start, f.get(panels));
     f.set(biases, f.get(bias));
@@ -192,12 +232,12 @@ export function linearInt8Code(target: Int8Target, activation?: Activation): Fun
       f.set(range, i32.add(f.get(ranges), i32.mul(f.get(first), i32.const(RANGE_BYTES))));
       f.set(c, i32.add(f.get(out), i32.mul(f.get(first), f.get(outBytes))));
       increase(c, i32.shl(f.get(column), i32.const(2)));
-      f.for(n, f.get(first), f.get(end), TILE_ROWS, () => {
+      f.for(n, f.get(first), f.get(end), tileRows, () => {
         product();
         store();
-        increase(a, i32.mul(f.get(rowBytes), i32.const(TILE_ROWS)));
-        increase(c, i32.mul(f.get(outBytes), i32.const(TILE_ROWS)));
-        increase(range, i32.const(RANGE_BYTES * TILE_ROWS));
+        increase(a, i32.mul(f.get(rowBytes), i32.const(tileRows)));
+        increase(c, i32.mul(f.get(outBytes), i32.const(tileRows)));
+        increase(range, i32.const(RANGE_BYTES * tileRows));
       });
       increase(start, i32.add(f.get(panelBytes), i32.const(CONSTANTS * 4 * W)));
       increase(biases, i32.const(4 * W));
@@ -209,7 +249,7 @@ export function linearInt8Code(target: Int8Target, activation?: Activation): Fun
   function product(): void {
     f.set(b, f.get(start));
     f.set(pointers[0], f.get(a));
-    for (let r = 1; r < TILE_ROWS; r++) f.set(pointers[r], i32.add(f.get(pointers[r - 1]), f.get(rowBytes)));
+    for (let r = 1; r < tileRows; r++) f.set(pointers[r], i32.add(f.get(pointers[r - 1]), f.get(rowBytes)));
     for (const row of sums) for (const sum of row) f.set(sum, i32x4.const(0));
 
     const groups = (count: number): void => {
@@ -219,7 +259,7 @@ export function linearInt8Code(target: Int8Target, activation?: Activation): Fun
         }
         for (const [r, row] of sums.entries()) {
           f.set(element, v128.load32Splat(f.get(pointers[r]), 4 * u));
-          for (const [v, sum] of row.entries()) f.set(sum, add(f.get(weights[v]), f.get(element), f.get(sum)));
+          for (const [v, sum] of row.entries()) f.set(sum, add(f, f.get(weights[v]), f.get(element), f.get(sum)));
         }
       }
       for (const pointer of pointers) increase(pointer, i32.const(4 * count));
@@ -293,7 +333,7 @@ export function fitsInt8({ columns }: Int8Target, F: number, D: number): boolean
 export function packInt8(target: Int8Target, memory: ArrayBufferLike, address: number, w: Linear): void {
   const { outFeatures: F, inFeatures: D } = w;
   const { columns: W } = target;
-  const { group } = dotOf(target);
+  const { group } = DOTS[target.dot];
   const rows = new Float32Array(W * D);
   for (let f = 0, at = address; f < F; f += W, at += int8Bytes(W, D)) {
     rows.set(w.weight.subarray(f * D, (f + W) * D));
@@ -327,7 +367,7 @@ export interface QuantizedRows {
 }
 
 export interface Int8Linear {
-  /** Quantizes x [N, D] into memory that `allocate` gives: about a quarter of x, half without relaxed SIMD. */
+  /** Quantizes x [N, D] into memory that `allocate` gives: about a quarter of x, half as words. */
   quantize(x: Floats, N: number, D: number): QuantizedRows;
   /** out [N, F] = x weightᵀ + bias for a layer packed at `panels`, with its bias [F] at `bias`; then the activation of that name. */
   multiply(out: Floats, x: QuantizedRows, panels: number, bias: number, F: number, activation?: string): void;
@@ -349,7 +389,7 @@ export type InParts = (
  * @param allocate - the address of so many bytes; the caller takes them back when a product is done
  */
 export function int8Linear(target: Int8Target, inParts: InParts, allocate: (bytes: number) => number): Int8Linear {
-  const { elementBytes } = dotOf(target);
+  const { elementBytes, tileRows } = DOTS[target.dot];
   return {
     quantize(x, N, D) {
       const rows = allocate((N + TILE_ROWS - 1) * D * elementBytes);
@@ -361,7 +401,7 @@ export function int8Linear(target: Int8Target, inParts: InParts, allocate: (byte
     },
     multiply(out, { rows, ranges, N, D }, panels, bias, F, activation) {
       // Parts are whole tiles, so that none writes beyond its rows into those of another.
-      inParts(activation === undefined ? 'linearInt8' : `linearInt8 ${activation}`, N, TILE_ROWS, (n, count) => {
+      inParts(activation === undefined ? 'linearInt8' : `linearInt8 ${activation}`, N, tileRows, (n, count) => {
         const x = [rows + n * D * elementBytes, ranges + n * RANGE_BYTES];
         return [out.byteOffset + 4 * n * F, ...x, panels, bias, count, D, F];
       });

@@ -16,8 +16,8 @@ import { assemble, type FunctionCode } from './assembler.ts';
 import { attentionCode, attentionScratchBytes } from './attention.ts';
 import { activateCode, geluOf, geluTanhOf, reluOf } from './elementary.ts';
 import type { Gang } from './gang.ts';
-import { fitsInt8, type Int8Target, int8Functions, int8Linear, packInt8 } from './int8.ts';
-import { layerNormCode } from './layer-norm.ts';
+import { type DotName, fastestDot, fitsInt8, int8Functions, int8Linear, packInt8 } from './int8.ts';
+import { layerNormCode, layerNormScratchBytes } from './layer-norm.ts';
 import { linearCode, pack } from './matmul.ts';
 import { plainMadd, relaxedMadd, type Target, TILE_ROWS } from './tile.ts';
 
@@ -55,8 +55,9 @@ interface Build {
   readonly int8: boolean;
 }
 
-function moduleBytes(target: Target & Int8Target, int8: boolean): Uint8Array<ArrayBuffer> {
-  const { madd } = target;
+function moduleBytes(dot: DotName, { columns, int8 }: Build): Uint8Array<ArrayBuffer> {
+  const madd = dot === 'words' ? plainMadd : relaxedMadd;
+  const target = { madd, columns };
   const functions: [string, FunctionCode][] = [
     ['linear', linearCode(target)],
     ['layerNorm', layerNormCode()],
@@ -65,7 +66,7 @@ function moduleBytes(target: Target & Int8Target, int8: boolean): Uint8Array<Arr
   for (const [name, activation] of Object.entries(ACTIVATION_CODE)) {
     functions.push([`linear ${name}`, linearCode(target, activation)], [name, activateCode(madd, activation)]);
   }
-  if (int8) functions.push(...int8Functions(target, ACTIVATION_CODE));
+  if (int8) functions.push(...int8Functions({ dot, columns }, ACTIVATION_CODE));
   return assemble(new Map(functions), { initial: 1, maximum: MAX_PAGES, shared: true });
 }
 
@@ -74,22 +75,29 @@ const compiled = new Map<string, Compiled | null>();
 
 interface Compiled {
   readonly module: WebAssembly.Module;
-  readonly relaxed: boolean;
+  readonly dot: DotName;
 }
 
-function compile({ columns, int8 }: Build): Compiled | null {
-  const key = `${columns} ${int8}`;
+function compile(build: Build): Compiled | null {
+  const key = `${build.columns} ${build.int8}`;
   let result = compiled.get(key);
   if (result !== undefined) return result;
-  result = null;
-  for (const relaxed of [true, false]) {
-    const bytes = moduleBytes({ madd: relaxed ? relaxedMadd : plainMadd, relaxed, columns }, int8);
-    if (!WebAssembly.validate(bytes)) continue;
-    result = { module: new WebAssembly.Module(bytes), relaxed };
-    break;
-  }
+  const dot = fastestDot(runAlone);
+  const bytes = moduleBytes(dot, build);
+  result = WebAssembly.validate(bytes) ? { module: new WebAssembly.Module(bytes), dot } : null;
   compiled.set(key, result);
   return result;
+}
+
+/** What the function "run" leaves in a memory of its own; null where the engine does not know its instructions. */
+function runAlone(functions: ReadonlyMap<string, FunctionCode>): Int32Array | null {
+  const pages = { initial: 1, maximum: 1, shared: true };
+  const bytes = assemble(functions, pages);
+  if (!WebAssembly.validate(bytes)) return null;
+  const memory = new WebAssembly.Memory(pages);
+  const { run } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } }).exports as Exports;
+  run();
+  return new Int32Array(memory.buffer);
 }
 
 /** Whether this engine runs them: it needs WebAssembly SIMD and shared memory. */
@@ -139,7 +147,7 @@ export interface SharedKernels {
   readonly module: unknown;
   readonly columns: Target['columns'];
   readonly int8: boolean;
-  readonly relaxed: boolean;
+  readonly dot: DotName;
   /** Where its scratch lies. */
   readonly start: number;
   readonly end: number;
@@ -174,8 +182,8 @@ function outOfMemory(bytes: number, cause?: unknown): GlassbertError {
 export function simdKernels(options: Partial<Build> & { shared?: SharedKernels } = {}): SimdKernels {
   const { shared } = options;
   const { columns: W, int8: quantized } = { columns: 8, int8: false, ...options, ...shared } as Build;
-  const { module, relaxed } = (shared ?? compile({ columns: W, int8: quantized }) ?? {}) as Partial<Compiled>;
-  if (module === undefined || relaxed === undefined) {
+  const { module, dot } = (shared ?? compile({ columns: W, int8: quantized }) ?? {}) as Partial<Compiled>;
+  if (module === undefined || dot === undefined) {
     throw new GlassbertError('E_ARGUMENT', 'this engine has no WebAssembly SIMD');
   }
   const memory = (shared?.memory as WebAssembly.Memory | undefined) ?? newMemory();
@@ -223,7 +231,7 @@ export function simdKernels(options: Partial<Build> & { shared?: SharedKernels }
     return address;
   }
 
-  const int8Target = { relaxed, columns: W };
+  const int8Target = { dot, columns: W };
   const int8 = int8Linear(int8Target, inParts, allocate);
 
   const at = (x: Floats | null): number => (x === null ? 0 : x.byteOffset);
@@ -233,20 +241,23 @@ export function simdKernels(options: Partial<Build> & { shared?: SharedKernels }
     return address;
   };
 
-  function linear(activation: string | undefined, out: Floats, x: Floats, w: Linear, N: number): void {
+  /** Packed layers of one x, one after the other: x is quantized once. */
+  function linears(outs: readonly Floats[], x: Floats, ws: readonly Linear[], N: number, activation?: string): void {
     const mark = end;
-    const [D, F] = [w.inFeatures, w.outFeatures];
-    const bias = w.bias === null ? noBias(F) : at(w.bias);
-    if (w.packed === 'int8') {
-      int8.multiply(out, int8.quantize(x, N, D), at(w.weight), bias, F, activation);
-      end = mark;
-      return;
+    const D = ws[0].inFeatures;
+    const quantizedRows = ws[0].packed === 'int8' ? int8.quantize(x, N, D) : undefined;
+    for (const [i, w] of ws.entries()) {
+      const [out, F] = [outs[i], w.outFeatures];
+      const bias = w.bias === null ? noBias(F) : at(w.bias);
+      if (quantizedRows !== undefined) {
+        int8.multiply(out, quantizedRows, at(w.weight), bias, F, activation);
+        continue;
+      }
+      // Parts are whole tiles, so that none writes beyond its rows into those of another.
+      inParts(activation === undefined ? 'linear' : `linear ${activation}`, N, TILE_ROWS, (first, rows) => {
+        return [at(out) + 4 * F * first, at(x) + 4 * D * first, at(w.weight), bias, rows, D, F];
+      });
     }
-    const name = activation === undefined ? 'linear' : `linear ${activation}`;
-    // Parts are whole tiles, so that none writes beyond its rows into those of another.
-    inParts(name, N, TILE_ROWS, (first, rows) => {
-      return [at(out) + 4 * F * first, at(x) + 4 * D * first, at(w.weight), bias, rows, D, F];
-    });
     end = mark;
   }
 
@@ -276,12 +287,17 @@ export function simdKernels(options: Partial<Build> & { shared?: SharedKernels }
     },
     embed: referenceKernels.embed,
     linear(out, x, w, N) {
-      if (w.packed) linear(undefined, out, x, w, N);
+      if (w.packed) linears([out], x, [w], N);
       else referenceKernels.linear(out, x, w, N);
+    },
+    linears(outs, x, ws, N) {
+      const [{ packed }] = ws;
+      if (packed && ws.every(w => w.packed === packed)) linears(outs, x, ws, N);
+      else for (const [i, w] of ws.entries()) this.linear(outs[i], x, w, N);
     },
     linearActivation(out, x, w, activation, N, seeBefore) {
       const fast = w.packed ? FAST.get(activation) : undefined;
-      if (fast !== undefined && seeBefore === undefined) return linear(fast, out, x, w, N);
+      if (fast !== undefined && seeBefore === undefined) return linears([out], x, [w], N, fast);
       this.linear(out, x, w, N);
       seeBefore?.();
       if (fast !== undefined) wasm[fast](at(out), N * w.outFeatures);
@@ -315,10 +331,12 @@ export function simdKernels(options: Partial<Build> & { shared?: SharedKernels }
       const D = w.weight.length;
       if (D % 2 !== 0) referenceKernels.layerNorm(out, x, residual, w, N);
       else {
+        const mark = end;
         inParts('layerNorm', N, 1, (first, rows) => {
           const [o, i, r] = [out, x, residual].map(y => (y === null ? 0 : at(y) + 4 * D * first));
-          return [o, i, r, at(w.weight), at(w.bias), rows, D, w.epsilon];
+          return [o, i, r, at(w.weight), at(w.bias), rows, D, w.epsilon, allocate(layerNormScratchBytes(D))];
         });
+        end = mark;
       }
     },
     withGang(with_, run) {
@@ -337,7 +355,7 @@ export function simdKernels(options: Partial<Build> & { shared?: SharedKernels }
       limit = first;
       return Array.from({ length: threads }, (_, i) => {
         const start = first + i * part;
-        return { memory, module, columns: W, int8: quantized, relaxed, start, end: start + part };
+        return { memory, module, columns: W, int8: quantized, dot, start, end: start + part };
       });
     },
   };

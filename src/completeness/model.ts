@@ -1,0 +1,208 @@
+/**
+ * The model in the directory, by the loader's own functions: modules, configuration, settings, tokenizer, weights. What is
+ * wrong is written down and the rest is checked with what is left. Of a configuration file the first problem is told.
+ */
+import { type BertConfig, parseBertConfig } from '../bert/config.ts';
+import type { ModelFiles } from '../io/files.ts';
+import { type Fields, fields } from '../io/json-fields.ts';
+import type { LoadReport, WeightsReport } from '../io/load-report.ts';
+import {
+  type ModelDirectory,
+  readFields,
+  readSentenceConfig,
+  readTokenizer,
+  readTokenizerConfig,
+  readTransformerConfig,
+  SAVED,
+  type TransformerFiles,
+  VOCAB_TXT,
+} from '../io/model-directory.ts';
+import { checkTokenizer, projects } from '../load-model.ts';
+import { decideSettings, type Settings } from '../settings.ts';
+import { tokenizerOf } from '../text/load-tokenizer.ts';
+import type { Tokenizer } from '../text/tokenizer.ts';
+import type { Findings } from './findings.ts';
+import { checkModule, checkModules } from './modules.ts';
+import { checkEncoderWeights, nameOf } from './weights.ts';
+
+/** What could be made of the directory; null where it could not. */
+export interface CheckedModel {
+  readonly layout: LoadReport['layout'] | null;
+  readonly config: BertConfig | null;
+  /** With the files of its tokenizer. */
+  readonly transformer: TransformerFiles | null;
+  readonly settings: Settings | null;
+  readonly tokenizer: Tokenizer | null;
+  readonly weights: readonly WeightsReport[];
+  /** The width of the vectors. */
+  readonly dimension: number | null;
+  readonly sentenceTransformers: Fields;
+}
+
+export async function checkModel(files: ModelFiles, findings: Findings): Promise<CheckedModel> {
+  const { present, transformerPath, pooling, after, whole } = await checkModules(files, findings);
+  const path = transformerPath ?? (await defaultPath(files, findings));
+  const listed = present && transformerPath === undefined;
+  const { transformer, hasConfig, hasTokenizer } = await readTransformerFiles(files, path, listed, findings);
+  const config = hasConfig ? await findings.attempt(() => parseBertConfig(transformer.config)) : undefined;
+  const saved = present ? await findings.attempt(() => readFields(files, SAVED)) : undefined;
+  const sentenceTransformers = saved ?? fields({}, files.pathOf(SAVED));
+  await noteAbsent(files, path, present, findings);
+
+  const described = { files, modules: pooling, transformer, sentenceTransformers, unread: [] };
+  const settings = await checkSettings(described, config, !present, findings);
+  const tokenizer = hasTokenizer ? await checkTokenizerOf(transformer, config, settings, findings) : undefined;
+  if (transformer.config.has('auto_map')) {
+    const message = 'config.json names code that comes with the model. It is not run.';
+    findings.warn('W_CODE_IGNORED', 'incomplete', nameOf(path, 'config.json'), message);
+  }
+
+  const weights: WeightsReport[] = [];
+  const encoder = await checkEncoderWeights(files, path, config, findings);
+  if (encoder !== undefined) weights.push(encoder.report);
+
+  let D: number | null = null;
+  if (whole && config && settings) {
+    D = settings.pooling.value.length * config.hidden_size;
+    if (encoder?.projected && projects(settings)) D = config.projection_dim;
+  }
+  for (const entry of after) {
+    const checked = await checkModule(files, entry, D, findings);
+    D = checked.outFeatures;
+    if (checked.report !== undefined) weights.push(checked.report);
+  }
+  return {
+    layout: present ? 'Sentence Transformers' : hasConfig ? 'Hugging Face, without modules.json' : null,
+    config: config ?? null,
+    transformer: hasTokenizer ? transformer : null,
+    settings: settings ?? null,
+    tokenizer: tokenizer ?? null,
+    weights,
+    dimension: D,
+    sentenceTransformers,
+  };
+}
+
+/** Where the transformer lies when modules.json does not tell. */
+async function defaultPath(files: ModelFiles, findings: Findings): Promise<string> {
+  return (await findings.attempt(() => files.has('0_Transformer/config.json'))) ? '0_Transformer' : '';
+}
+
+/**
+ * The files of the transformer, without content where they cannot be read.
+ *
+ * @param listed - whether modules.json lists another module in its place, which may need no configuration
+ */
+async function readTransformerFiles(
+  files: ModelFiles,
+  path: string,
+  listed: boolean,
+  findings: Findings,
+): Promise<{ transformer: TransformerFiles; hasConfig: boolean; hasTokenizer: boolean }> {
+  const config = await findings.attempt(async () => {
+    if (listed && !(await files.has(nameOf(path, 'config.json')))) return undefined;
+    return readTransformerConfig(files, path);
+  });
+  const sentenceConfig = await findings.attempt(() => readSentenceConfig(files, path));
+  const tokenizerConfig = await findings.attempt(() => readTokenizerConfig(files, path));
+  const tokenizer = await findings.attempt(() => readTokenizer(files, path));
+  const none = (name: string): Fields => fields({}, files.pathOf(nameOf(path, name)));
+  const transformer = {
+    path,
+    config: config ?? none('config.json'),
+    sentenceConfig: sentenceConfig ?? none('sentence_bert_config.json'),
+    tokenizerConfig: {},
+    tokenizerConfigName: nameOf(path, 'tokenizer_config.json'),
+    ...tokenizerConfig,
+    tokenizer: tokenizer ?? { file: files.pathOf(nameOf(path, 'tokenizer.json')), json: {} },
+  };
+  return { transformer, hasConfig: config !== undefined, hasTokenizer: tokenizer !== undefined };
+}
+
+/** Files that a model can do without, and what is taken instead of what they say. */
+async function noteAbsent(files: ModelFiles, path: string, modules: boolean, findings: Findings): Promise<void> {
+  const optional: [string, string][] = [
+    [nameOf(path, 'tokenizer_config.json'), 'the longest input and the normalization come from the other files'],
+  ];
+  if (await findings.attempt(() => files.has(nameOf(path, VOCAB_TXT)))) {
+    optional.push([nameOf(path, 'tokenizer.json'), `the tokenizer is made of ${VOCAB_TXT}`]);
+  }
+  if (modules) {
+    optional.push(
+      [nameOf(path, 'sentence_bert_config.json'), 'the longest input comes from the other files'],
+      [SAVED, 'there are no prompts, and cosine is the similarity'],
+    );
+  }
+  for (const [name, instead] of optional) {
+    if (await findings.attempt(() => files.has(name))) continue;
+    findings.note('W_FILE_ABSENT', 'incomplete', name, `It is not there, so ${instead}. Not every model has it.`);
+  }
+}
+
+/**
+ * The settings; and where a file keeps them from being decided, what is wrong with each of the files by itself.
+ *
+ * @param config - where it is unknown, the pooling is not compared with its width
+ * @param bare - whether there is no modules.json
+ */
+async function checkSettings(
+  described: ModelDirectory,
+  config: BertConfig | undefined,
+  bare: boolean,
+  findings: Findings,
+): Promise<Settings | undefined> {
+  const { modules, transformer, sentenceTransformers } = described;
+  // Said better where modules.json should be there, and no news where it is broken.
+  const isBare = bare && config !== undefined && !findings.has('modules.json');
+  const decide = (directory: ModelDirectory): Settings => {
+    const known = config === undefined ? { ...directory, modules: [] } : directory;
+    return decideSettings(known, config ?? UNKNOWN, {}, warning => {
+      if (warning.code !== 'W_BARE_DIRECTORY' || isBare) findings.warnAsLoading(warning);
+    });
+  };
+  const settings = await findings.attempt(() => decide(described));
+  const decided = config !== undefined && (isBare || modules.length > 0);
+  if (settings !== undefined) return decided ? settings : undefined;
+
+  const none = fields({}, described.files.directory);
+  const blank: ModelDirectory = {
+    ...described,
+    modules: [],
+    sentenceTransformers: none,
+    transformer: { ...transformer, sentenceConfig: none, tokenizerConfig: {} },
+  };
+  for (const alone of [
+    { ...blank, modules },
+    { ...blank, sentenceTransformers },
+    { ...blank, transformer: { ...blank.transformer, sentenceConfig: transformer.sentenceConfig } },
+    { ...blank, transformer: { ...blank.transformer, tokenizerConfig: transformer.tokenizerConfig } },
+  ]) {
+    await findings.attempt(() => decide(alone));
+  }
+  return undefined;
+}
+
+const UNKNOWN = { model_type: 'bert', hidden_size: 0 } as const;
+
+async function checkTokenizerOf(
+  transformer: TransformerFiles,
+  config: BertConfig | undefined,
+  settings: Settings | undefined,
+  findings: Findings,
+): Promise<Tokenizer | undefined> {
+  const lower = settings?.doLowerCase.value ?? false;
+  const length = settings?.maxSeqLength.value ?? SOME_LENGTH;
+  const tokenizer = await findings.attempt(() => tokenizerOf(transformer, lower, length));
+  if (tokenizer === undefined || config === undefined) return tokenizer;
+  const before = findings.counts.error;
+  await findings.attempt(() => checkTokenizer(tokenizer, config, transformer.tokenizer.file));
+  const spare = config.vocab_size - tokenizer.vocabSize;
+  if (spare > 0 && findings.counts.error === before) {
+    const message = `The embedding table has ${spare} more rows than the tokenizer has ids; they are never used.`;
+    findings.note('W_VOCABULARY_PADDED', 'incomplete', nameOf(transformer.path, 'config.json'), message);
+  }
+  return tokenizer;
+}
+
+/** To check a tokenizer whose length is not known: BERT's own. */
+const SOME_LENGTH = 512;

@@ -1,0 +1,113 @@
+/** modules.json, and the modules after the pooling, each of which takes what the one before it gives. */
+import { GlassbertError } from '../errors.ts';
+import type { ModelFiles } from '../io/files.ts';
+import { parseJson } from '../io/json.ts';
+import { fields } from '../io/json-fields.ts';
+import type { WeightsReport } from '../io/load-report.ts';
+import { MAX_CONFIG_BYTES, type ModuleEntry, notAModel, readModules, SAVED } from '../io/model-directory.ts';
+import { openWeights } from '../io/weights.ts';
+import { hasWeights, loadWeightedModule, plainModule, reportWeights, warnOfUnused } from '../load-model.ts';
+import { parsePoolingConfig } from '../pooling/pooling.ts';
+import type { Findings } from './findings.ts';
+import { checkSource, headersOf, NO_MEMORY, NO_WEIGHTS } from './weights.ts';
+
+/** What a directory of Sentence Transformers has beside modules.json and a bare one has not. */
+const SIGNS_OF_MODULES = ['1_Pooling', SAVED, 'sentence_bert_config.json'];
+
+export interface CheckedModules {
+  /** Whether there is a modules.json. */
+  readonly present: boolean;
+  readonly transformerPath?: string | undefined;
+  /** The transformer and the pooling; nothing unless both are there. */
+  readonly pooling: readonly ModuleEntry[];
+  readonly after: readonly ModuleEntry[];
+  /** Whether every module that is listed is there, so that what one gives is what the next one takes. */
+  readonly whole: boolean;
+}
+
+export async function checkModules(files: ModelFiles, findings: Findings): Promise<CheckedModules> {
+  const present = (await findings.attempt(() => files.has('modules.json'))) ?? true;
+  if (!present) {
+    await explainAbsentModules(files, findings);
+    return { present, pooling: [], after: [], whole: true };
+  }
+  const before = findings.counts.error;
+  const modules = (await findings.attempt(() => readModules(files, findings.refuse))) ?? [];
+  await findings.attempt(() => checkNumbers(files, findings));
+  const transformer = modules.find(({ kind }) => kind === 'Transformer');
+  const pooling = modules.find(({ kind }) => kind === 'Pooling');
+  if (pooling !== undefined) await findings.attempt(() => parsePoolingConfig(pooling.config));
+  return {
+    present,
+    transformerPath: transformer?.path,
+    pooling: transformer && pooling ? [transformer, pooling] : [],
+    after: modules.filter(module => module !== transformer && module !== pooling),
+    whole: findings.counts.error === before,
+  };
+}
+
+/** `idx` counts the modules; the reference library keeps them in a dictionary by `name`, where a second one replaces a first. */
+async function checkNumbers(files: ModelFiles, findings: Findings): Promise<void> {
+  const file = files.pathOf('modules.json');
+  const entries = parseJson(await files.read('modules.json', MAX_CONFIG_BYTES), file);
+  if (!Array.isArray(entries)) return;
+  const names = new Set<unknown>();
+  for (const [i, entry] of entries.entries()) {
+    const module = fields(entry, file, `[${i}]`);
+    if (module.has('idx') && module.raw('idx') !== i) {
+      const message = `"[${i}].idx" is ${JSON.stringify(module.raw('idx')).slice(0, 20)}, expected ${i}: the order of the file counts.`;
+      findings.warn('W_MODULE_NUMBER', 'incomplete', 'modules.json', message);
+    }
+    const name = module.raw('name');
+    if (name !== undefined && names.has(name)) {
+      const message = `"[${i}].name" is that of an earlier module, which Python would then leave out.`;
+      findings.warn('W_MODULE_NUMBER', 'incomplete', 'modules.json', message);
+    }
+    names.add(name);
+  }
+}
+
+async function explainAbsentModules(files: ModelFiles, findings: Findings): Promise<void> {
+  const names = (await findings.attempt(() => files.list())) ?? [];
+  const sign = SIGNS_OF_MODULES.find(name => names.includes(name));
+  if (sign === undefined) {
+    if (!names.includes('config.json')) findings.refuse(await notAModel(files));
+    return;
+  }
+  findings.refuse(
+    new GlassbertError('E_FILE_MISSING', `the list of modules is not there, though ${sign} is`, {
+      file: files.pathOf('modules.json'),
+      hint: 'Without it the directory is taken for a bare one: mean pooling, no prompts. Copy the whole model directory.',
+    }),
+  );
+}
+
+export async function checkModule(
+  files: ModelFiles,
+  entry: ModuleEntry,
+  D: number | null,
+  findings: Findings,
+): Promise<{ outFeatures: number | null; report?: WeightsReport }> {
+  const own = (key: string): number | null => {
+    const value = entry.config.raw(key);
+    return typeof value === 'number' ? value : null;
+  };
+  if (!hasWeights(entry)) {
+    if (D !== null) await findings.attempt(() => plainModule(NO_MEMORY, entry, D));
+    return { outFeatures: D };
+  }
+  // A width that is not known is taken to be the right one.
+  const width = D ?? own(entry.kind === 'Dense' ? 'in_features' : 'dimension') ?? 0;
+  const stated = own(entry.kind === 'Dense' ? 'out_features' : 'dimension');
+  const opened = await findings.attempt(() => openWeights(files, entry.path, findings.refuse));
+  try {
+    await checkSource(files, entry.path, opened, findings);
+    const weights = headersOf(opened) ?? NO_WEIGHTS;
+    const module = await findings.attempt(() => loadWeightedModule(NO_MEMORY, entry, weights, width));
+    if (!module || !opened) return { outFeatures: stated };
+    warnOfUnused(module.unused, findings.warnAsLoading);
+    return { outFeatures: module.outFeatures, report: reportWeights(opened, '', module.unused) };
+  } finally {
+    await opened?.close();
+  }
+}
