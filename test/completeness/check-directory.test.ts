@@ -841,10 +841,10 @@ describe('properties', () => {
   });
 
   test('whatever a directory holds, there is a report, and it says truly whether the directory loads', {
-    timeout: 240_000,
+    timeout: 60_000,
   }, async () => {
     const { integer, pick } = random(20261124);
-    for (let round = 0; round < 300; round++) {
+    for (let round = 0; round < 100; round++) {
       const model = copyModel(pick([SHARDED, DENSE, 'bert-prompts', 'dpr-ctx-encoder']));
       const names = readdirSync(model.directory, { recursive: true, encoding: 'utf8' }).filter(
         name => /\.(json|safetensors)$/.test(name) && !name.startsWith('expected'),
@@ -893,19 +893,19 @@ describe('properties', () => {
 });
 
 describe('bounds', () => {
-  test('100,000 files, half of them with names that Windows does not allow, take seconds and make no long report', {
-    timeout: 240_000,
+  test('10,000 files, half of them with names that Windows does not allow, take seconds and make no long report', {
+    timeout: 60_000,
   }, async () => {
     const model = copyModel();
     for (let d = 0; d < 100; d++) {
       mkdirSync(model.path(`d${d}`));
-      for (let f = 0; f < 1000; f++) writeFileSync(model.path(`d${d}/${f}${d % 2 ? '?' : '.json'}`), '');
+      for (let f = 0; f < 100; f++) writeFileSync(model.path(`d${d}/${f}${d % 2 ? '?' : '.json'}`), '');
     }
     const start = performance.now();
     const report = await checkDirectory(model.directory);
-    expect(performance.now() - start).toBeLessThan(20_000);
+    expect(performance.now() - start).toBeLessThan(5000);
     expect(report.verdict).toBe('complete');
-    expect(report.unlisted).toMatchObject({ W_NAME_NOT_PORTABLE: 49_980 });
+    expect(report.unlisted).toMatchObject({ W_NAME_NOT_PORTABLE: 4_980 });
     expect(JSON.stringify(report).length).toBeLessThan(50_000);
   });
 
