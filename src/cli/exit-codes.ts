@@ -7,7 +7,6 @@ import { type ErrorCode, GlassbertError } from '../errors.ts';
 
 export const EXIT = {
   ok: 0,
-  checkFailed: 1,
   usage: 2,
   model: 3,
   input: 5,
@@ -19,6 +18,11 @@ export const EXIT = {
 export const TRUST_EXIT = { ok: 0, incomplete: 1, integrity: 2, signature: 3, unsafe: 4, usage: 64 } as const;
 
 const TRUST_COMMANDS = ['check', 'manifest', 'sign', 'verify'];
+
+/** Whether the command gives a verdict, which holds whether or not anybody reads what it prints. */
+export function givesVerdict(command: string | undefined): boolean {
+  return TRUST_COMMANDS.includes(command ?? '');
+}
 
 /** For the help of a command. */
 export const TRUST_EXIT_HELP: string = `
@@ -52,7 +56,7 @@ const TRUST_EXIT_OF_CODE: Partial<Record<ErrorCode, number>> = {
 
 /** @param command - the first argument of the command line */
 export function exitCodeOf(error: unknown, command: string | undefined): number {
-  const trust = TRUST_COMMANDS.includes(command ?? '');
+  const trust = givesVerdict(command);
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return EXIT.ok;
     return trust ? TRUST_EXIT.usage : EXIT.usage;

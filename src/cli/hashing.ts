@@ -1,11 +1,16 @@
 /** What the commands about trust have in common: hashing a directory and its progress, and numbers of bytes to be read. */
+import { readFile, stat } from 'node:fs/promises';
+import { GlassbertError } from '../errors.ts';
 import { findFiles, hashFiles } from '../trust/digests.ts';
-import { isIgnored, type RecordedFile } from '../trust/record.ts';
+import { isIgnored, MAX_RECORD_BYTES, type RecordedFile } from '../trust/record.ts';
 import { Progress } from './terminal.ts';
 
 /** The SHA-256 of every file of a directory that is not ignored, and what no record of them covers. */
 export async function recordDirectory(directory: string, ignore: readonly string[], allowSymlinks = false) {
   const found = await findFiles(directory, name => isIgnored(name, ignore), allowSymlinks);
+  if (found.files.length === 0) {
+    throw new GlassbertError('E_FILE_MISSING', 'there is no file to record', { file: directory });
+  }
   const { digests } = await withHashingProgress(onProgress => hashFiles(found.files, () => 'sha256', { onProgress }));
   const recorded = found.files.map(
     ({ name }): RecordedFile => ({ name, algorithm: 'sha256', digest: digests.get(name) as string }),
@@ -13,6 +18,29 @@ export async function recordDirectory(directory: string, ignore: readonly string
   const bytes = found.files.reduce((sum, file) => sum + file.bytes, 0);
   return { recorded, bytes, left: found.ignored, emptyDirectories: found.emptyDirectories };
 }
+
+/**
+ * That an output replaces nothing but what it is a newer form of: `--output model.safetensors` is a slip.
+ *
+ * @param parse - throws for what is something else
+ */
+export async function checkReplaces(path: string, what: string, parse: (bytes: Uint8Array) => unknown): Promise<void> {
+  const existing = await stat(path).catch(() => undefined);
+  if (existing === undefined || !existing.isFile() || existing.size === 0) return; // openOutputFile tells the rest
+  try {
+    if (existing.size > MAX_RECORD_BYTES) throw new RangeError();
+    parse(await readFile(path));
+  } catch (cause) {
+    throw new GlassbertError('E_OUTPUT', `a file is there that is no ${what}; it is not replaced`, {
+      file: path,
+      hint: 'Name another file, or remove this one first.',
+      cause,
+    });
+  }
+}
+
+/** Of a missing file that the user has named. */
+export const NAMED = 'Check the path.';
 
 /** Shows how far hashing is while `work` does it. */
 export async function withHashingProgress<Result>(

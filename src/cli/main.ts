@@ -12,7 +12,7 @@ import { GlassbertError } from '../errors.ts';
 import { addCheck } from './check.ts';
 import { addDemo } from './demo.ts';
 import { addEmbed } from './embed.ts';
-import { EXIT, exitCodeOf } from './exit-codes.ts';
+import { EXIT, exitCodeOf, givesVerdict } from './exit-codes.ts';
 import { addInspect } from './inspect.ts';
 import { addManifest } from './manifest.ts';
 import { outputError } from './output.ts';
@@ -26,10 +26,11 @@ import { addVerify } from './verify.ts';
 process.once('SIGINT', () => process.exit(EXIT.sigint));
 process.once('SIGTERM', () => process.exit(EXIT.sigterm));
 process.once('uncaughtException', error => process.exit(fail(error)));
-// A reader that has seen enough (`| head -1`) is no failure.
-process.stdout.on('error', (error: NodeJS.ErrnoException) =>
-  process.exit(error.code === 'EPIPE' ? EXIT.ok : fail(outputError(error, 'stdout'))),
-);
+// A reader that has seen enough (`| head -1`) is no failure; but no verdict is lost by it.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') process.exit(fail(outputError(error, 'stdout')));
+  if (!givesVerdict(process.argv[2])) process.exit(EXIT.ok);
+});
 process.stderr.on('error', () => {});
 
 process.exitCode = await run(process.argv.slice(2));
@@ -66,9 +67,10 @@ Examples:
   glassbert inspect models/all-MiniLM-L6-v2
 
 Exit codes:
-  0  done                      3    the model cannot be read
-  1  a check failed            5    the input cannot be read
-  2  wrong usage               130  interrupted`,
+  0  done                      5    the input cannot be read
+  2  wrong usage               70   a bug in glassbert
+  3  the model cannot be read  130  interrupted
+Those of check, manifest, sign and verify stand in their own --help.`,
     );
   for (const add of [addEmbed, addSimilar, addTokens, addInspect, addCheck, addManifest, addSign, addVerify, addDemo])
     add(program);

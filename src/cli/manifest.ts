@@ -3,9 +3,9 @@ import type { Command } from 'commander';
 import { locatorOf } from '../io/walk.ts';
 import { hashBytes, rootDigest } from '../trust/digests.ts';
 import { checkIgnorePaths, GIT_NAMES, MANIFEST_NAME, SIGNATURE_NAME } from '../trust/record.ts';
-import { formatSha256sums } from '../trust/sha256sums.ts';
+import { formatSha256sums, parseSha256sums } from '../trust/sha256sums.ts';
 import { TRUST_EXIT_HELP } from './exit-codes.ts';
-import { megabytes, recordDirectory } from './hashing.ts';
+import { checkReplaces, megabytes, recordDirectory } from './hashing.ts';
 import { collect } from './options.ts';
 import { openOutputFile, STDOUT } from './output.ts';
 import { count, talk } from './terminal.ts';
@@ -43,6 +43,8 @@ ${TRUST_EXIT_HELP}`,
 }
 
 async function manifest(directory: string, flags: ManifestFlags): Promise<void> {
+  const { output: path } = flags;
+  if (path !== undefined) await checkReplaces(path, 'list of checksums', bytes => parseSha256sums(bytes, path));
   const own = flags.output === undefined ? undefined : await (await locatorOf(directory)).nameOf(flags.output);
   const ignored = [
     ...[...GIT_NAMES, MANIFEST_NAME, SIGNATURE_NAME, ...(own === undefined ? [] : [own])],

@@ -56,7 +56,7 @@ async function resolveTarget(name: string): Promise<{ path: string; mode: number
   if (existing.isFile()) return { path, mode: existing.mode & 0o777 };
   throw new GlassbertError('E_OUTPUT', 'the output is not a regular file', {
     file: name,
-    hint: 'Leave --output away to write to stdout, which can be anything.',
+    hint: 'Name a regular file.',
   });
 }
 

@@ -5,12 +5,13 @@ import type { Command } from 'commander';
 import { GlassbertError } from '../errors.ts';
 import { fileError } from '../io/regular-file.ts';
 import { locatorOf } from '../io/walk.ts';
+import { parseBundle } from '../trust/bundle.ts';
 import { inOrder, rootDigest } from '../trust/digests.ts';
 import { isEncrypted } from '../trust/keys.ts';
 import { checkIgnorePaths, GIT_NAMES, SIGNATURE_NAME } from '../trust/record.ts';
 import { createSigner, type Pem, type Signer, signStatement } from '../trust/signature.ts';
 import { TRUST_EXIT_HELP } from './exit-codes.ts';
-import { megabytes, recordDirectory } from './hashing.ts';
+import { checkReplaces, megabytes, NAMED, recordDirectory } from './hashing.ts';
 import { collect } from './options.ts';
 import { openOutputFile } from './output.ts';
 import { PASSPHRASE_VARIABLE, readPassphrase } from './passphrase.ts';
@@ -60,6 +61,7 @@ ${TRUST_EXIT_HELP}`,
 async function sign(directory: string, flags: SignFlags): Promise<void> {
   const signer = await readSigner(flags);
   const path = flags.output ?? join(directory, SIGNATURE_NAME);
+  await checkReplaces(path, 'signature', bytes => parseBundle(bytes, path));
   const own = await (await locatorOf(directory)).nameOf(path);
   const ignored = [...GIT_NAMES, ...(own === undefined ? [] : [own]), ...checkIgnorePaths(flags.ignorePath ?? [])];
   const { recorded, bytes, emptyDirectories, left } = await recordDirectory(directory, ignored);
@@ -102,7 +104,7 @@ async function readSigner(flags: SignFlags): Promise<Signer> {
 /** Keys may come through a pipe, from where secrets are kept. */
 async function readPem(file: string): Promise<Pem> {
   const text = await readFile(file, 'utf8').catch((cause: unknown) => {
-    throw fileError(cause, file);
+    throw fileError(cause, file, NAMED);
   });
   return { text, file };
 }

@@ -9,9 +9,12 @@ import { clearLine, cursorTo } from 'node:readline';
 import { stripVTControlCharacters, styleText } from 'node:util';
 import type { Warning } from '../io/load-report.ts';
 
-/** Data. It waits while the reader of a pipe is slower than we are. */
+/** Data. It waits while the reader of a pipe is slower than we are, and for none that has gone (see main.ts). */
 export async function print(data: string | Uint8Array): Promise<void> {
-  if (!process.stdout.write(data)) await once(process.stdout, 'drain');
+  if (process.stdout.write(data)) return;
+  await once(process.stdout, 'drain').catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
 }
 
 export function talk(line: string): void {

@@ -15,7 +15,7 @@ import {
   type VerifyOptions,
 } from '../trust/verify.ts';
 import { TRUST_EXIT_HELP } from './exit-codes.ts';
-import { megabytes, withHashingProgress } from './hashing.ts';
+import { megabytes, NAMED, withHashingProgress } from './hashing.ts';
 import { collect, defined } from './options.ts';
 import { count, json, print, section, visible } from './terminal.ts';
 
@@ -74,7 +74,10 @@ ${TRUST_EXIT_HELP}`,
 
 async function verify(directory: string, flags: VerifyFlags): Promise<void> {
   const options = await optionsOf(flags);
-  const statement = await readStatement(directory, options);
+  const statement = await readStatement(directory, options).catch(async (error: unknown) => {
+    if (flags.json && error instanceof GlassbertError) await print(`${json(notCompared(directory, error), 2)}\n`);
+    throw error;
+  });
   const examined = await withHashingProgress(onProgress =>
     examine(directory, statement, { onProgress, allowSymlinks: options.allowSymlinks }),
   );
@@ -102,7 +105,7 @@ async function optionsOf(flags: VerifyFlags): Promise<VerifyOptions> {
 async function readText(path: string | undefined): Promise<string | undefined> {
   if (path === undefined) return undefined;
   return readFile(path, 'utf8').catch((cause: unknown) => {
-    throw fileError(cause, path);
+    throw fileError(cause, path, NAMED);
   });
 }
 
@@ -116,6 +119,11 @@ function problemOf(directory: string, statement: Statement, examined: Examined):
   }
 }
 
+/** What is printed of a signature or list that does not hold: then the directory is not looked at. */
+function notCompared(directory: string, { code, message, hint }: GlassbertError): object {
+  return { directory, verified: false, error: { code, message, hint } };
+}
+
 function asJson(
   directory: string,
   statement: Statement,
@@ -127,6 +135,7 @@ function asJson(
   return {
     directory,
     verified: problem === undefined,
+    ...(problem && { error: { code: problem.code, message: problem.message, hint: problem.hint } }),
     ...reportOf(statement, examined),
     listDigest: examined.listDigest,
     expectedDigest: statement.digest,

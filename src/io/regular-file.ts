@@ -134,7 +134,12 @@ async function close(handle: FileHandle): Promise<void> {
 }
 
 /** What the operating system said, as an error of this library. */
-export function fileError(cause: unknown, file: string): GlassbertError {
+/** @param hint - where the file is missing */
+export function fileError(
+  cause: unknown,
+  file: string,
+  hint: string | undefined = 'Copy the whole model directory.',
+): GlassbertError {
   if (cause instanceof GlassbertError) return cause;
   const system = (cause as NodeJS.ErrnoException).code;
   switch (system) {
@@ -142,7 +147,7 @@ export function fileError(cause: unknown, file: string): GlassbertError {
     case 'ENOTDIR':
       return new GlassbertError('E_FILE_MISSING', 'there is no such file', {
         file,
-        hint: 'Copy the whole model directory.',
+        hint,
         cause,
       });
     case 'EISDIR':

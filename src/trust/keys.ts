@@ -47,7 +47,11 @@ export function readPublicKey(pem: string, file?: string): KeyObject {
   const [der, ...more] = decodePem(pem, 'PUBLIC KEY', 'E_KEY', file);
   if (more.length > 0) throw new GlassbertError('E_KEY', 'the file holds more than one public key', { file });
   try {
-    return checkCurve(createPublicKey({ key: Buffer.from(der), format: 'der', type: 'spki' }), file);
+    return checkCurve(
+      createPublicKey({ key: Buffer.from(der), format: 'der', type: 'spki' }),
+      file,
+      'It cannot have signed.',
+    );
   } catch (cause) {
     throw keyError(cause, 'the public key cannot be read', file);
   }
@@ -73,22 +77,27 @@ export function readPrivateKey(
   }
   try {
     // A passphrase that is not needed is not looked at.
-    return checkCurve(createPrivateKey({ key: pem, format: 'pem', passphrase: passphrase ?? '' }), file);
+    return checkCurve(createPrivateKey({ key: pem, format: 'pem', passphrase: passphrase ?? '' }), file, MAKE_ONE);
   } catch (cause) {
-    const what = encrypted
-      ? 'the private key cannot be read, most likely because of another passphrase'
-      : 'the private key cannot be read';
-    throw keyError(cause, what, file);
+    if (cause instanceof GlassbertError) throw cause;
+    throw new GlassbertError('E_KEY', 'the private key cannot be read', {
+      file,
+      expected: encrypted ? 'another passphrase' : '-----BEGIN PRIVATE KEY----- or EC PRIVATE KEY',
+      found: encrypted ? undefined : (/-----BEGIN [A-Z0-9 ]{1,40}-----/.exec(pem)?.[0] ?? 'no PEM'),
+      cause,
+    });
   }
 }
 
-function checkCurve(key: KeyObject, file: string | undefined): KeyObject {
+const MAKE_ONE = 'Make one with: openssl ecparam -name prime256v1 -genkey -noout -out key.pem';
+
+function checkCurve(key: KeyObject, file: string | undefined, hint: string): KeyObject {
   if (curveOf(key) !== undefined) return key;
   throw new GlassbertError('E_KEY', 'a key of this kind does not sign models', {
     file,
     expected: 'an elliptic curve key on P-256, P-384 or P-521',
     found: describeKey(key),
-    hint: 'Make one with: openssl ecparam -name prime256v1 -genkey -noout -out key.pem',
+    hint,
   });
 }
 

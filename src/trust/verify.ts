@@ -255,7 +255,8 @@ async function readSignature(directory: string, policy: SignaturePolicy, options
   const ignorePaths = checkIgnorePaths(options.ignorePaths ?? []);
   const { allowSymlinks = false } = options;
   const name = basename(resolve(directory));
-  const signed = await verifyBundle(await readRecord(path), path, policy, {
+  const bytes = await readRecord(path).catch((error: unknown) => Promise.reject(notSigned(error)));
+  const signed = await verifyBundle(bytes, path, policy, {
     allowSymlinks,
     ignorePaths,
     directory: name,
@@ -323,8 +324,13 @@ function policyOf(options: VerifyOptions): SignaturePolicy | undefined {
 function checkOptions(options: VerifyOptions): void {
   const refuse = (summary: string, expected: string, found: string): GlassbertError =>
     new GlassbertError('E_ARGUMENT', summary, { expected, found });
-  if (typeof options !== 'object' || options === null)
-    throw refuse('verify cannot be used', 'an object', String(options));
+  if (typeof options !== 'object' || options === null || Array.isArray(options))
+    throw refuse('verify cannot be used', 'an object', Array.isArray(options) ? 'an array' : String(options));
+  // A key that a program failed to find must not become no key: that would verify by the directory's own list.
+  const unset = [...OPTIONS].find(
+    name => Object.hasOwn(options, name) && options[name as keyof VerifyOptions] === undefined,
+  );
+  if (unset !== undefined) throw refuse(`${unset} is given and undefined`, 'a value, or no such option', 'undefined');
   const { expect, at, allowSymlinks = false, ignorePaths, ...texts } = options;
   for (const [name, value] of Object.entries(texts)) {
     if (!OPTIONS.includes(name)) throw refuse('there is no such way to verify', OPTIONS.join(', '), quote(name));
@@ -343,6 +349,15 @@ function checkOptions(options: VerifyOptions): void {
 
 function isUnchanged({ changed, missing, added, renamed }: Comparison): boolean {
   return changed.length + missing.length + added.length + renamed.length === 0;
+}
+
+function notSigned(cause: unknown): unknown {
+  if (!(cause instanceof GlassbertError && cause.code === 'E_FILE_MISSING')) return cause;
+  return new GlassbertError('E_FILE_MISSING', 'there is no signature', {
+    file: cause.file,
+    hint: 'It was never signed, or the signature lies elsewhere: give its path.',
+    cause,
+  });
 }
 
 function nothingGiven(cause: unknown): unknown {

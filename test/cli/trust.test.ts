@@ -7,7 +7,8 @@ import { DEFAULT_MODEL } from '../../src/index.ts';
 import { findFiles, hashBytes, hashFiles, rootDigest } from '../../src/trust/digests.ts';
 import { formatSha256sums } from '../../src/trust/sha256sums.ts';
 import { copyModel } from '../support/model-copy.ts';
-import { glassbert, output } from './run.ts';
+import { KEYS, privatePem } from '../support/signatures.ts';
+import { finish, glassbert, makeFile, output, start } from './run.ts';
 
 /** A model with its SHA256SUMS, and its two digests. */
 async function listed() {
@@ -196,4 +197,44 @@ test('the model that ships with glassbert is what its list says, and loads verif
   expect(await output(['verify', DEFAULT_MODEL])).toMatch(/^verified\n.*covered +11 unchanged\n/s);
   const signed = await output(['verify', DEFAULT_MODEL, '--public-key', `${DEFAULT_MODEL}.pem`]);
   expect(signed).toMatch(/^verified\n.*signed by +the key 695dd6edb0dc.*covered +12 unchanged\n/s);
+});
+
+describe('a verdict', () => {
+  test.each(['verify', 'check'])('of %s holds where nobody reads it to its end', async command => {
+    const model = await listed();
+    for (let i = 0; i < 6000; i++) model.write(`${i}.txt`, '');
+    model.write('config.json', '{');
+    const child = start([command, model.directory]);
+    child.stdout.once('data', () => child.stdout.destroy());
+    const { status, stderr } = await finish(child);
+    expect(status).toBe(command === 'verify' ? 2 : 4);
+    if (command === 'verify') expect(stderr).toMatch(/^error E_DIGEST: /);
+  });
+
+  test('is JSON where JSON is asked for, whatever goes wrong', async () => {
+    const { directory, path } = await listed();
+    for (const args of [
+      ['--expect', `sha256:${'0'.repeat(64)}`],
+      ['--manifest', path('config.json')],
+    ]) {
+      // biome-ignore format: one line
+      const { status, stdout } = await glassbert(['verify', directory, ...args, '--json']);
+      expect(status).not.toBe(0);
+      expect(JSON.parse(stdout)).toMatchObject({ verified: false, error: { code: expect.stringMatching(/^E_/) } });
+    }
+  });
+});
+
+test.each([
+  ['manifest', []],
+  ['sign', ['--private-key']],
+])('%s replaces no file that is something else', async (command, flags) => {
+  const { directory, path } = await listed();
+  const before = readFileSync(path('config.json'), 'utf8');
+  const key = await makeFile('key.pem', privatePem(KEYS));
+  const args = flags.length === 0 ? [] : [...flags, key];
+  const { status, stderr } = await glassbert([command, directory, ...args, '--output', path('config.json')]);
+  expect(status).toBe(64);
+  expect(stderr).toMatch(/^error E_OUTPUT: .*it is not replaced/);
+  expect(readFileSync(path('config.json'), 'utf8')).toBe(before);
 });

@@ -325,6 +325,9 @@ test.each<[string, VerifyOptions]>([
   ['an absolute path to ignore', { ignorePaths: ['/etc'] }],
   ['a path outside to ignore', { ignorePaths: ['../x'] }],
   ['everything to ignore', { ignorePaths: ['.'] }],
+  ['a key that was not found', { publicKey: undefined as unknown as string }],
+  ['a digest that was not found', { expect: undefined as unknown as string }],
+  ['a list in brackets', [] as unknown as VerifyOptions],
 ])('an argument that cannot be meant is refused: %s', async (_, verify) => {
   await refusal('E_ARGUMENT', () => SentenceEncoder.load(DEFAULT_MODEL, { verify }));
 });
