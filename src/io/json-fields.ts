@@ -131,5 +131,5 @@ function isObject(value: Json): value is JsonObject {
 function describe(value: Json): string {
   if (typeof value === 'string') return `the string ${quote(value)}`;
   if (Array.isArray(value)) return `an array of ${value.length}`;
-  return isObject(value) ? 'an object' : String(value);
+  return typeof value === 'object' && value !== null ? 'an object' : String(value);
 }

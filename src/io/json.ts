@@ -35,10 +35,10 @@ export interface JsonLimits {
    */
   numbers?: 'exact' | 'rounded' | 'natural';
   /**
-   * Keys below which an object becomes a JsonTable. For vocabularies: 30,000 properties take 40 ms to enter and 70 to list,
-   * in a Map together 10 (Node 24, x64).
+   * The path of the object that becomes a JsonTable: `model.vocab`. For a vocabulary: 30,000 properties take 40 ms to enter and
+   * 70 to list, in a Map together 10 (Node 24, x64).
    */
-  tables?: readonly string[];
+  table?: string;
 }
 
 /** The deepest genuine file known here, tokenizer.json, nests 5 levels. */
@@ -96,7 +96,9 @@ class Parser {
   private readonly depth: number;
   private readonly numbers: 'exact' | 'rounded' | 'natural';
   private readonly values: number;
-  private readonly tables: readonly string[];
+  private readonly tablePath: string | undefined;
+  /** The keys that lead to the value being read. */
+  private readonly keys: string[] = [];
   /** How many values may still come, and of those, objects. */
   private left: number;
   private objectsLeft = MAX_JSON_OBJECTS;
@@ -110,7 +112,7 @@ class Parser {
     this.values = limits.values ?? MAX_JSON_VALUES;
     this.left = this.values;
     this.numbers = limits.numbers ?? 'exact';
-    this.tables = limits.tables ?? [];
+    this.tablePath = limits.table;
   }
 
   document(): Json {
@@ -122,15 +124,12 @@ class Parser {
     return value;
   }
 
-  /**
-   * @param level - 1 for the outermost value
-   * @param under - the key it stands under, if it does
-   */
-  private value(level: number, under?: string): Json {
+  /** @param level - 1 for the outermost value */
+  private value(level: number): Json {
     if (this.left-- === 0) throw this.error(`there are more than ${this.values} values`);
     switch (this.peek()) {
       case '{':
-        return under !== undefined && this.tables.includes(under) ? this.table(level) : this.object(level);
+        return this.isTable(level) ? this.table(level) : this.object(level);
       case '[':
         return this.array(level);
       case '"':
@@ -156,6 +155,11 @@ class Parser {
       },
     );
     return object;
+  }
+
+  /** Within an array the level is deeper than the keys: no path leads there. */
+  private isTable(level: number): boolean {
+    return this.tablePath !== undefined && this.keys.length === level - 1 && this.keys.join('.') === this.tablePath;
   }
 
   private table(level: number): JsonTable {
@@ -188,7 +192,9 @@ class Parser {
       }
       if (this.peek() !== ':') throw this.unexpected('":"');
       this.at++;
-      add(key, this.value(level + 1, key));
+      this.keys.push(key);
+      add(key, this.value(level + 1));
+      this.keys.pop();
       if (this.ends('}')) return;
       this.comma('}');
     }

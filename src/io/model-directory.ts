@@ -10,7 +10,7 @@
  */
 import { GlassbertError, type Refuse, refuseFirst } from '../errors.ts';
 import { type ModelFiles, openModelFiles } from './files.ts';
-import { type Json, type JsonObject, parseJson, quote } from './json.ts';
+import { type Json, type JsonLimits, type JsonObject, parseJson, quote } from './json.ts';
 import { asObject, type Fields, fields } from './json-fields.ts';
 
 const MODULE_KINDS = ['Transformer', 'Pooling', 'Dense', 'LayerNorm', 'Normalize', 'Dropout'] as const;
@@ -188,7 +188,7 @@ export async function readTokenizerConfig(
 ): Promise<Pick<TransformerFiles, 'tokenizerConfig' | 'tokenizerConfigName'>> {
   const name = join(path, 'tokenizer_config.json');
   const there = await files.has(name);
-  const tokenizerConfig = there ? await readObject(files, name, MAX_CONFIG_BYTES, 'rounded') : {};
+  const tokenizerConfig = there ? await readObject(files, name, MAX_CONFIG_BYTES, { numbers: 'rounded' }) : {};
   return { tokenizerConfig, tokenizerConfigName: name };
 }
 
@@ -196,7 +196,10 @@ export async function readTokenizerConfig(
 export async function readTokenizer(files: ModelFiles, path: string): Promise<TransformerFiles['tokenizer']> {
   const jsonName = join(path, 'tokenizer.json');
   if (await files.has(jsonName)) {
-    return { file: files.pathOf(jsonName), json: await readObject(files, jsonName, MAX_TOKENIZER_BYTES) };
+    return {
+      file: files.pathOf(jsonName),
+      json: await readObject(files, jsonName, MAX_TOKENIZER_BYTES, { table: 'model.vocab' }),
+    };
   }
   if (await files.has(join(path, VOCAB_TXT))) return readVocabTxt(files, path);
   throw new GlassbertError('E_FILE_MISSING', 'the tokenizer is not there', {
@@ -223,10 +226,10 @@ export async function readObject(
   files: ModelFiles,
   name: string,
   maxBytes: number = MAX_CONFIG_BYTES,
-  numbers: 'exact' | 'rounded' = 'exact',
+  limits: JsonLimits = {},
 ): Promise<JsonObject> {
   const file = files.pathOf(name);
-  return asObject(parseJson(await files.read(name, maxBytes), file, { numbers, tables: ['vocab'] }), file);
+  return asObject(parseJson(await files.read(name, maxBytes), file, limits), file);
 }
 
 function decodeText(bytes: Uint8Array, file: string): string {

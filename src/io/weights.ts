@@ -263,6 +263,7 @@ export class TensorPlan {
     if (dtype !== 'F16' && dtype !== 'BF16') return this.tensor(name, V, D);
     if (!this.isThere(full, [V, D])) return this.kernels.floats(0);
     const room = this.allocate([V, Math.ceil(D / 2)], full);
+    // A plan that is not carried out (completeness) has kernels without memory.
     const codes = new Uint16Array(room.buffer, room.byteOffset, Math.min(V * D, room.byteLength / 2));
     const into = { codes, values: valuesOfHalves(dtype) };
     this.reads.push({ name: full, into });

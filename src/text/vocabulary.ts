@@ -35,7 +35,7 @@ export function readVocabulary(
   rows: number = Number.POSITIVE_INFINITY,
 ): Vocabulary {
   const vocab = asObject(tokenizerJson.model ?? null, file, 'model').vocab ?? null;
-  const table = vocab instanceof Map ? vocab : new Map(Object.entries(asObject(vocab, file, 'model.vocab')));
+  const table = vocab instanceof Map ? new Map(vocab) : new Map(Object.entries(asObject(vocab, file, 'model.vocab')));
   checkCount(table.size, rows, file);
   const ids: ReadonlyMap<string, number> = table; // numbers: checked below
   const added = addedTokens(tokenizerJson.added_tokens ?? [], file);

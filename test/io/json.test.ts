@@ -186,17 +186,19 @@ describe('an error says where', () => {
 });
 
 describe('a table', () => {
-  const read = (json: string): Json => parseJson(json, 'tokenizer.json', { tables: ['vocab'] });
+  const read = (json: string): Json => parseJson(json, 'tokenizer.json', { table: 'model.vocab' });
 
-  test('is the object below a key that is named, in the order of the text', () => {
-    const { vocab, other } = read('{"vocab": {"b": 0, "7": 1, "__proto__": 2}, "other": {"b": 0}}') as JsonObject;
+  test('is the object at the path that is named, and no other, in the order of the text', () => {
+    const text = '{"model": {"vocab": {"b": 0, "7": 1, "__proto__": 2}}, "vocab": {"b": 0}, "all": [{"vocab": {}}]}';
+    const { model, ...others } = read(text) as JsonObject;
+    const { vocab } = model as JsonObject;
     expect(vocab).toEqual(new Map([['b', 0], ['7', 1], ['__proto__', 2]])); // biome-ignore format: pairs
     expect([...(vocab as JsonTable).keys()]).toEqual(['b', '7', '__proto__']);
-    expect(other).toEqual({ b: 0 });
+    expect(others).toEqual({ vocab: { b: 0 }, all: [{ vocab: {} }] });
   });
 
   test('has every key once, like an object', async () => {
-    const { message } = await refusal('E_JSON', () => read('{"vocab": {"a": 0, "\\u0061": 1}}'));
+    const { message } = await refusal('E_JSON', () => read('{"model": {"vocab": {"a": 0, "\\u0061": 1}}}'));
     expect(message).toContain('"a" stands twice');
   });
 });

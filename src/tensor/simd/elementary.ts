@@ -84,9 +84,13 @@ export function reluOf(f: FunctionCode): (x: Code) => Code {
 export function activateCode(madd: Madd, activation: (f: FunctionCode, madd: Madd) => (x: Code) => Code): FunctionCode {
   const f = new FunctionCode(['i32', 'i32']);
   const [x, N] = f.parameters;
-  const [end] = f.localsOf('i32', 1);
+  const [at, bytes] = f.localsOf('i32', 2);
   const of = activation(f, madd);
-  f.set(end, i32.add(f.get(x), i32.shl(f.get(N), i32.const(2))));
-  f.for(x, f.get(x), f.get(end), 16, () => f.emit(v128.store(f.get(x), 0, of(v128.load(f.get(x))))));
+  f.set(bytes, i32.shl(f.get(N), i32.const(2)));
+  // From 0, as the loop compares signed numbers and an address may be beyond 2^31.
+  f.for(at, i32.const(0), f.get(bytes), 16, () => {
+    const address = i32.add(f.get(x), f.get(at));
+    f.emit(v128.store(address, 0, of(v128.load(address))));
+  });
   return f;
 }

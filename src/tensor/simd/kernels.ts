@@ -24,7 +24,7 @@ import { plainMadd, relaxedMadd, type Target, TILE_ROWS } from './tile.ts';
 const PAGE = 65536;
 const MAX_PAGES = 65536; // 4 GiB, all that 32-bit addresses reach
 
-/** Rows that a tile may read or write beyond the last: six of a tile, sixteen of packed keys. */
+/** Rows that may be read or written beyond the last: five by a tile of six, fifteen by sixteen packed keys. */
 const OVERHANG = 16;
 
 /** For a thread: what a pass of 2^25 floats in its widest array takes is a third of this. */
