@@ -81,6 +81,12 @@ export class SentenceEncoder {
   static async load(directory: string = DEFAULT_MODEL, options: LoadOptions = {}): Promise<SentenceEncoder> {
     checkLoadOptions(directory, options);
     const { verify } = options;
+    if (Object.hasOwn(options, 'verify') && verify === undefined) {
+      // Whoever has computed what to verify by and got nothing must not load unverified.
+      throw new GlassbertError('E_ARGUMENT', 'verify is given and undefined', {
+        expected: 'an object, or no such option',
+      });
+    }
     const files = await (verify === undefined ? openModelFiles(directory) : openVerifiedFiles(directory, verify));
     return new SentenceEncoder(await loadModel(files, options));
   }

@@ -1,5 +1,5 @@
 /** What the commands about trust have in common: hashing a directory and its progress, and numbers of bytes to be read. */
-import { readFile, stat } from 'node:fs/promises';
+import { lstat, readFile, stat } from 'node:fs/promises';
 import { GlassbertError } from '../errors.ts';
 import { findFiles, hashFiles } from '../trust/digests.ts';
 import { isIgnored, MAX_RECORD_BYTES, type RecordedFile } from '../trust/record.ts';
@@ -7,7 +7,8 @@ import { Progress } from './terminal.ts';
 
 /** The SHA-256 of every file of a directory that is not ignored, and what no record of them covers. */
 export async function recordDirectory(directory: string, ignore: readonly string[], allowSymlinks = false) {
-  const found = await findFiles(directory, name => isIgnored(name, ignore), allowSymlinks);
+  const left = new Set(ignore);
+  const found = await findFiles(directory, name => isIgnored(name, left), allowSymlinks);
   if (found.files.length === 0) {
     throw new GlassbertError('E_FILE_MISSING', 'there is no file to record', { file: directory });
   }
@@ -22,9 +23,21 @@ export async function recordDirectory(directory: string, ignore: readonly string
 /**
  * That an output replaces nothing but what it is a newer form of: `--output model.safetensors` is a slip.
  *
+ * @param inside - it lies in the model directory, where a link to elsewhere may have been planted
  * @param parse - throws for what is something else
  */
-export async function checkReplaces(path: string, what: string, parse: (bytes: Uint8Array) => unknown): Promise<void> {
+export async function checkReplaces(
+  path: string,
+  inside: boolean,
+  what: string,
+  parse: (bytes: Uint8Array) => unknown,
+): Promise<void> {
+  if (inside && (await lstat(path).catch(() => undefined))?.isSymbolicLink()) {
+    throw new GlassbertError('E_PATH_UNSAFE', 'a link is in the place of the output', {
+      file: path,
+      hint: 'Remove the link: what it leads to would be replaced.',
+    });
+  }
   const existing = await stat(path).catch(() => undefined);
   if (existing === undefined || !existing.isFile() || existing.size === 0) return; // openOutputFile tells the rest
   try {
@@ -39,8 +52,17 @@ export async function checkReplaces(path: string, what: string, parse: (bytes: U
   }
 }
 
-/** Of a missing file that the user has named. */
-export const NAMED = 'Check the path.';
+/** The text of a file that the user has named. */
+export function readNamed(path: string): Promise<string> {
+  return readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
+    throw new GlassbertError('E_ARGUMENT', 'this file cannot be read', {
+      file: path,
+      found: cause.code,
+      hint: 'Check the path.',
+      cause,
+    });
+  });
+}
 
 /** Shows how far hashing is while `work` does it. */
 export async function withHashingProgress<Result>(

@@ -44,8 +44,10 @@ ${TRUST_EXIT_HELP}`,
 
 async function manifest(directory: string, flags: ManifestFlags): Promise<void> {
   const { output: path } = flags;
-  if (path !== undefined) await checkReplaces(path, 'list of checksums', bytes => parseSha256sums(bytes, path));
   const own = flags.output === undefined ? undefined : await (await locatorOf(directory)).nameOf(flags.output);
+  if (path !== undefined) {
+    await checkReplaces(path, own !== undefined, 'list of checksums', bytes => parseSha256sums(bytes, path));
+  }
   const ignored = [
     ...[...GIT_NAMES, MANIFEST_NAME, SIGNATURE_NAME, ...(own === undefined ? [] : [own])],
     ...checkIgnorePaths(flags.ignorePath ?? []),
@@ -53,6 +55,7 @@ async function manifest(directory: string, flags: ManifestFlags): Promise<void> 
   const { recorded, bytes, emptyDirectories } = await recordDirectory(directory, ignored, flags.allowSymlinks);
 
   const list = formatSha256sums(recorded);
+  parseSha256sums(Buffer.from(list), directory); // what would not be accepted is not written
   const output = flags.output === undefined ? STDOUT : await openOutputFile(flags.output);
   try {
     await output.write(list);

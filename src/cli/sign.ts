@@ -1,9 +1,7 @@
 /** `glassbert sign`: a directory signed by OpenSSF Model Signing, with a key or a certificate. */
-import { readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { GlassbertError } from '../errors.ts';
-import { fileError } from '../io/regular-file.ts';
 import { locatorOf } from '../io/walk.ts';
 import { parseBundle } from '../trust/bundle.ts';
 import { inOrder, rootDigest } from '../trust/digests.ts';
@@ -11,7 +9,7 @@ import { isEncrypted } from '../trust/keys.ts';
 import { checkIgnorePaths, GIT_NAMES, SIGNATURE_NAME } from '../trust/record.ts';
 import { createSigner, type Pem, type Signer, signStatement } from '../trust/signature.ts';
 import { TRUST_EXIT_HELP } from './exit-codes.ts';
-import { checkReplaces, megabytes, NAMED, recordDirectory } from './hashing.ts';
+import { checkReplaces, megabytes, readNamed, recordDirectory } from './hashing.ts';
 import { collect } from './options.ts';
 import { openOutputFile } from './output.ts';
 import { PASSPHRASE_VARIABLE, readPassphrase } from './passphrase.ts';
@@ -61,8 +59,8 @@ ${TRUST_EXIT_HELP}`,
 async function sign(directory: string, flags: SignFlags): Promise<void> {
   const signer = await readSigner(flags);
   const path = flags.output ?? join(directory, SIGNATURE_NAME);
-  await checkReplaces(path, 'signature', bytes => parseBundle(bytes, path));
   const own = await (await locatorOf(directory)).nameOf(path);
+  await checkReplaces(path, own !== undefined, 'signature', bytes => parseBundle(bytes, path));
   const ignored = [...GIT_NAMES, ...(own === undefined ? [] : [own]), ...checkIgnorePaths(flags.ignorePath ?? [])];
   const { recorded, bytes, emptyDirectories, left } = await recordDirectory(directory, ignored);
   const subject = basename(resolve(directory));
@@ -103,8 +101,5 @@ async function readSigner(flags: SignFlags): Promise<Signer> {
 
 /** Keys may come through a pipe, from where secrets are kept. */
 async function readPem(file: string): Promise<Pem> {
-  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
-    throw fileError(cause, file, NAMED);
-  });
-  return { text, file };
+  return { text: await readNamed(file), file };
 }

@@ -89,6 +89,8 @@ export function table(rows: readonly (readonly string[])[], align: readonly ('le
   const widths = align.map((_, c) => rows.reduce((widest, row) => Math.max(widest, widthOf(row[c] ?? '')), 0));
   const lines = rows.map(row =>
     row.map((cell, c) => {
+      // Behind the last cell nothing follows; one long name would otherwise pad a hundred thousand others.
+      if (align[c] === 'left' && c === row.length - 1) return cell;
       const space = ' '.repeat(widths[c] - widthOf(cell));
       return align[c] === 'left' ? cell + space : space + cell;
     }),

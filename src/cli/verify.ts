@@ -1,9 +1,7 @@
 /** `glassbert verify`: is a directory what somebody said it is? */
-import { readFile } from 'node:fs/promises';
 import { styleText } from 'node:util';
 import { type Command, Option } from 'commander';
 import { GlassbertError } from '../errors.ts';
-import { fileError } from '../io/regular-file.ts';
 import {
   checkExamined,
   type Examined,
@@ -15,7 +13,7 @@ import {
   type VerifyOptions,
 } from '../trust/verify.ts';
 import { TRUST_EXIT_HELP } from './exit-codes.ts';
-import { megabytes, NAMED, withHashingProgress } from './hashing.ts';
+import { megabytes, readNamed, withHashingProgress } from './hashing.ts';
 import { collect, defined } from './options.ts';
 import { count, json, print, section, visible } from './terminal.ts';
 
@@ -73,14 +71,10 @@ ${TRUST_EXIT_HELP}`,
 }
 
 async function verify(directory: string, flags: VerifyFlags): Promise<void> {
-  const options = await optionsOf(flags);
-  const statement = await readStatement(directory, options).catch(async (error: unknown) => {
+  const { statement, examined } = await look(directory, flags).catch(async (error: unknown) => {
     if (flags.json && error instanceof GlassbertError) await print(`${json(notCompared(directory, error), 2)}\n`);
     throw error;
   });
-  const examined = await withHashingProgress(onProgress =>
-    examine(directory, statement, { onProgress, allowSymlinks: options.allowSymlinks }),
-  );
   const problem = problemOf(directory, statement, examined);
   await print(
     flags.json
@@ -88,6 +82,15 @@ async function verify(directory: string, flags: VerifyFlags): Promise<void> {
       : formatFindings(directory, statement, examined, problem),
   );
   if (problem !== undefined) throw problem;
+}
+
+async function look(directory: string, flags: VerifyFlags): Promise<{ statement: Statement; examined: Examined }> {
+  const options = await optionsOf(flags);
+  const statement = await readStatement(directory, options);
+  const examined = await withHashingProgress(onProgress =>
+    examine(directory, statement, { onProgress, allowSymlinks: options.allowSymlinks }),
+  );
+  return { statement, examined };
 }
 
 /** Keys and roots are given as files here and as text in the library. */
@@ -103,10 +106,7 @@ async function optionsOf(flags: VerifyFlags): Promise<VerifyOptions> {
 }
 
 async function readText(path: string | undefined): Promise<string | undefined> {
-  if (path === undefined) return undefined;
-  return readFile(path, 'utf8').catch((cause: unknown) => {
-    throw fileError(cause, path, NAMED);
-  });
+  return path === undefined ? undefined : readNamed(path);
 }
 
 function problemOf(directory: string, statement: Statement, examined: Examined): GlassbertError | undefined {
@@ -119,7 +119,7 @@ function problemOf(directory: string, statement: Statement, examined: Examined):
   }
 }
 
-/** What is printed of a signature or list that does not hold: then the directory is not looked at. */
+/** What is printed where there is nothing to compare: a signature that does not hold, a link in the directory. */
 function notCompared(directory: string, { code, message, hint }: GlassbertError): object {
   return { directory, verified: false, error: { code, message, hint } };
 }

@@ -44,6 +44,9 @@ export interface Evidence {
 /** What the download keeps for itself. */
 const DOWNLOAD = '.cache';
 
+/** Records, which need not cover each other. */
+const OWN: ReadonlySet<string> = new Set([DOWNLOAD, MANIFEST_NAME, SIGNATURE_NAME]);
+
 /** @param read - the files that loading reads, which a record should cover */
 export async function gatherEvidence(
   files: ModelFiles,
@@ -53,8 +56,7 @@ export async function gatherEvidence(
   onProgress?: HashOptions['onProgress'],
 ): Promise<Evidence[]> {
   const { directory } = files;
-  const signs = [MANIFEST_NAME, SIGNATURE_NAME, DOWNLOAD];
-  const isRecorded = tree.entries.some(({ name, kind }) => kind === 'link' || signs.includes(name));
+  const isRecorded = tree.entries.some(({ name, kind }) => kind === 'link' || OWN.has(name));
   if (!isRecorded) return []; // to find out where 100,000 files are takes a while
   const found = await locateAll(directory, tree);
   const names = [...found.keys()];
@@ -84,10 +86,11 @@ type Hash = (algorithm: Algorithm, names: readonly string[]) => Promise<Readonly
 /** Every file, and every link to a file of the directory. What is wrong with the others has been said. */
 async function locateAll(directory: string, tree: Tree): Promise<Map<string, FoundFile>> {
   const found = new Map<string, FoundFile>();
-  for (const { name, kind } of tree.entries) {
+  for (const { name, kind, bytes } of tree.entries) {
     if (kind !== 'file' && kind !== 'link') continue;
     try {
-      found.set(name, { name, shown: join(directory, name), ...(await tree.locate(name)) });
+      const at = kind === 'file' ? { path: join(tree.root, name), bytes } : await tree.locate(name);
+      found.set(name, { name, shown: join(directory, name), ...at });
     } catch (error) {
       if (!(error instanceof GlassbertError)) throw error;
     }
@@ -120,7 +123,8 @@ async function compareRecord(
     return { kind, source, state: 'failed', covered: 0, uncovered: names.length, limit: 'It cannot be read.' };
   }
   const algorithm = record.files.values().next().value?.algorithm ?? 'sha256';
-  const wanted = names.filter(name => record.files.has(name) || !isIgnored(name, record.ignored));
+  const ignored = new Set(record.ignored);
+  const wanted = names.filter(name => record.files.has(name) || !isIgnored(name, ignored));
   const digests = await hash(algorithm, wanted);
   const byName = new Map([...(digests ?? [])].map(([name, digest]) => [name, { name, algorithm, digest }] as const));
   const { unchanged, changed, missing, added, renamed } = compare(record, names, byName as Map<string, RecordedFile>);
@@ -145,7 +149,7 @@ async function compareRecord(
     source,
     state: !isSame ? 'failed' : kind === 'checksums' ? 'verified' : 'unverified',
     covered: unchanged.length + changed.length,
-    uncovered: added.filter(name => !isIgnored(name, [DOWNLOAD, MANIFEST_NAME, SIGNATURE_NAME])).length,
+    uncovered: added.filter(name => !isIgnored(name, OWN)).length,
     limit:
       kind === 'checksums'
         ? 'The list lies beside the files: it shows accidents alone, unless glassbert verify --expect pins it.'
@@ -200,7 +204,7 @@ async function compareDownload(
 
   const weak = present.filter(({ sha256 }) => sha256 === undefined).length;
   const named = new Set(expectations.map(({ name }) => name));
-  const ignored = [DOWNLOAD, MANIFEST_NAME, SIGNATURE_NAME, ...GIT_NAMES];
+  const ignored = new Set([...OWN, ...GIT_NAMES]);
   return {
     kind: 'download',
     source: relative(directory, expectations[0].source).split(sep).join('/'),

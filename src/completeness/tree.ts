@@ -5,6 +5,8 @@ import { type Entry, locatorOf, walk } from '../io/walk.ts';
 import type { Findings } from './findings.ts';
 
 export interface Tree {
+  /** The path of the directory, links resolved. */
+  readonly root: string;
   readonly entries: readonly Entry[];
   /** The files, by name. */
   readonly sizes: ReadonlyMap<string, number>;
@@ -26,8 +28,9 @@ export interface Tree {
 export async function plant(directory: string, findings: Findings): Promise<Tree> {
   const entries = (await findings.attempt(() => walk(directory))) ?? [];
   const locator = await locatorOf(directory);
-  const { locate } = locator;
+  const { root, locate } = locator;
   return {
+    root,
     entries,
     sizes: new Map(entries.filter(({ kind }) => kind === 'file').map(({ name, bytes }) => [name, bytes])),
     locate,

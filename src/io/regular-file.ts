@@ -134,12 +134,7 @@ async function close(handle: FileHandle): Promise<void> {
 }
 
 /** What the operating system said, as an error of this library. */
-/** @param hint - where the file is missing */
-export function fileError(
-  cause: unknown,
-  file: string,
-  hint: string | undefined = 'Copy the whole model directory.',
-): GlassbertError {
+export function fileError(cause: unknown, file: string): GlassbertError {
   if (cause instanceof GlassbertError) return cause;
   const system = (cause as NodeJS.ErrnoException).code;
   switch (system) {
@@ -147,7 +142,7 @@ export function fileError(
     case 'ENOTDIR':
       return new GlassbertError('E_FILE_MISSING', 'there is no such file', {
         file,
-        hint,
+        hint: 'Copy the whole model directory.',
         cause,
       });
     case 'EISDIR':

@@ -23,6 +23,10 @@ export interface Entry {
 /** Ten times what the largest repositories of models hold: a bound of time and memory, not of use. */
 const MAX_ENTRIES = 200_000;
 
+/** A longer name no record can hold. Of all names together a genuine directory has kilobytes. */
+export const MAX_NAME_BYTES = 1024;
+const MAX_BYTES_OF_NAMES = 32 * 2 ** 20;
+
 const MAX_DEPTH = 64; // as much as JSON may nest, and more than a path of 4,096 bytes usually has parts
 
 /** How many files are looked at side by side: more than there are threads for it. */
@@ -38,11 +42,18 @@ export async function walk(directory: string): Promise<Entry[]> {
   const root = await resolveDirectory(directory);
   const entries: Entry[] = [];
   const pending = [{ name: '', depth: 0 }];
+  let bytesOfNames = 0;
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     const { name, depth } = next;
     if (depth > MAX_DEPTH) throw tooMuch(join(directory, name), `at most ${MAX_DEPTH} directories inside one another`);
     const names = await namesIn(join(root, name), join(directory, name), MAX_ENTRIES - entries.length);
     const paths = names.map(part => (name === '' ? part : `${name}/${part}`));
+    for (const path of paths) {
+      const bytes = Buffer.byteLength(path);
+      bytesOfNames += bytes;
+      if (bytes > MAX_NAME_BYTES) throw tooMuch(join(directory, name), `names of at most ${MAX_NAME_BYTES} bytes`);
+      if (bytesOfNames > MAX_BYTES_OF_NAMES) throw tooMuch(directory, `at most ${MAX_BYTES_OF_NAMES} bytes of names`);
+    }
     for (const entry of await sideBySide(paths, path => look(root, directory, path))) {
       entries.push(entry);
       if (entry.kind === 'directory') pending.push({ name: entry.name, depth: depth + 1 });

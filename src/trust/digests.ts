@@ -60,7 +60,8 @@ export async function findFiles(
     else if (kind === 'link' && allowSymlinks) files.push({ name, shown, ...(await locate(name)) });
     else throw notAFile(shown, kind);
   }
-  const parents = new Set(entries.filter(({ kind }) => kind !== 'directory').flatMap(({ name }) => parentsOf(name)));
+  const parents = new Set<string>();
+  for (const { name, kind } of entries) if (kind !== 'directory') addParents(name, parents);
   const isEmpty = ({ name, kind }: Entry): boolean => kind === 'directory' && !parents.has(name);
   return { files, ignored, emptyDirectories: entries.filter(isEmpty).map(({ name }) => name) };
 }
@@ -302,10 +303,13 @@ class HashThread {
 
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** 'a/b/c' lies in 'a' and 'a/b'. */
-function parentsOf(name: string): string[] {
-  const parts = name.split('/');
-  return parts.slice(1).map((_, i) => parts.slice(0, i + 1).join('/'));
+/** 'a/b/c' lies in 'a/b' and 'a'. Where one is known, so are those above it. */
+function addParents(name: string, parents: Set<string>): void {
+  for (let end = name.lastIndexOf('/'); end > 0; end = name.lastIndexOf('/', end - 1)) {
+    const parent = name.slice(0, end);
+    if (parents.has(parent)) return;
+    parents.add(parent);
+  }
 }
 
 function notAFile(file: string, kind: 'link' | 'other'): GlassbertError {

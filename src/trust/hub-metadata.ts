@@ -82,7 +82,7 @@ const TREE_FORMAT = 1;
 const MAX_NOTES = 10_000;
 const MAX_NOTE_BYTES = 1024;
 const MAX_TREES = 16;
-const MAX_TREE_BYTES = 16 * 2 ** 20;
+const MAX_TREE_BYTES = 16 * 2 ** 20; // of all together
 
 const COMMIT = /^[0-9a-f]{40}$/;
 const SHA256 = /^[0-9a-f]{64}$/;
@@ -104,17 +104,18 @@ async function readNotes(door: ModelFiles, names: readonly string[]): Promise<No
 
 async function readTrees(door: ModelFiles, names: readonly string[]): Promise<Map<string, Tree>> {
   const trees = new Map<string, Tree>();
+  let left = MAX_TREE_BYTES;
   for (const name of names.filter(name => name.startsWith(TREES) && name.endsWith(TREE_ENDING)).slice(0, MAX_TREES)) {
     const commit = name.slice(TREES.length, -TREE_ENDING.length);
-    const tree = await readTree(door, name);
+    const bytes = await readIfPossible(door, name, left);
+    left -= bytes?.length ?? 0;
+    const tree = await readTree(bytes, door.pathOf(name));
     if (COMMIT.test(commit) && tree !== undefined) trees.set(commit, tree);
   }
   return trees;
 }
 
-async function readTree(door: ModelFiles, name: string): Promise<Tree | undefined> {
-  const bytes = await readIfPossible(door, name, MAX_TREE_BYTES);
-  const source = door.pathOf(name);
+async function readTree(bytes: Uint8Array | undefined, source: string): Promise<Tree | undefined> {
   const json = bytes === undefined ? undefined : await tolerate(async () => parseJson(bytes, source));
   if (!isObject(json) || json.format_version !== TREE_FORMAT || !isObject(json.files)) return undefined;
   const tree = new Map<string, HubExpectation>();
@@ -152,7 +153,8 @@ async function readBlobNames(directory: string, commit: string, links: readonly 
 async function readSnapshotTree(root: string): Promise<Map<string, Tree>> {
   const commit = basename(root);
   const door = await openModelFiles(dirname(dirname(root)));
-  const tree = await readTree(door, `trees/${commit}${TREE_ENDING}`);
+  const name = `trees/${commit}${TREE_ENDING}`;
+  const tree = await readTree(await readIfPossible(door, name, MAX_TREE_BYTES), door.pathOf(name));
   return new Map(tree === undefined ? [] : [[commit, tree]]);
 }
 

@@ -4,6 +4,7 @@
  */
 import { GlassbertError } from '../errors.ts';
 import { quote } from '../io/json.ts';
+import { MAX_NAME_BYTES } from '../io/walk.ts';
 
 export interface RecordedFile {
   readonly name: string;
@@ -30,17 +31,15 @@ export const SIGNATURE_NAME = 'model.sig';
 /** Own limits, far above any genuine model: they bound the time that a hostile record can take. */
 export const MAX_RECORD_BYTES = 32 * 2 ** 20;
 export const MAX_RECORDED_FILES = 100_000;
-const MAX_NAME_BYTES = 1024;
 
 /**
  * Whether a name is one of those ignored, or lies below one.
  *
- * @param ignored - a Set where many names are asked for: a hostile record may ignore a hundred thousand
+ * @param ignored - a Set, as a hostile record may ignore a hundred thousand
  */
-export function isIgnored(name: string, ignored: Iterable<string>): boolean {
-  const paths = ignored instanceof Set ? ignored : new Set(ignored);
+export function isIgnored(name: string, ignored: ReadonlySet<string>): boolean {
   for (let end = name.length; end > 0; end = name.lastIndexOf('/', end - 1)) {
-    if (paths.has(name.slice(0, end))) return true;
+    if (ignored.has(name.slice(0, end))) return true;
   }
   return false;
 }

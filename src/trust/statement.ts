@@ -147,7 +147,8 @@ export function parseStatement(
   if (files[0].name === '.') {
     warn({ code: 'W_SINGLE_FILE', message: `${file}: this is the signature of a single file, not of a directory` });
   }
-  const both = files.find(({ name }) => isIgnored(name, ignorePaths));
+  const ignored = new Set(ignorePaths);
+  const both = files.find(({ name }) => isIgnored(name, ignored));
   if (both !== undefined) {
     warn({ code: 'W_IGNORED_AND_SIGNED', message: `${file}: ${quote(both.name)} is signed, and said to be left out` });
   }

@@ -217,8 +217,12 @@ async function readManifest(directory: string, options: VerifyOptions): Promise<
   const { locate, nameOf, pathOf } = await locatorOf(directory);
   const path = options.manifest ?? pathOf(MANIFEST_NAME);
   const own = await nameOf(path);
-  if (options.manifest === undefined) await locate(MANIFEST_NAME).catch(error => Promise.reject(nothingGiven(error)));
-  const bytes = await readRecord(path);
+  const bytes = await (options.manifest === undefined
+    ? locate(MANIFEST_NAME).then(
+        at => readRecord(at.path, path),
+        error => Promise.reject(nothingGiven(error)),
+      )
+    : readRecord(path));
   const files = parseSha256sums(bytes, path);
   const root = rootDigest(inOrder(files.values()));
   const list = digestOf(bytes);
@@ -245,17 +249,20 @@ async function readManifest(directory: string, options: VerifyOptions): Promise<
     signer: null,
     subject: null,
     warnings: unpinned ? [{ code: 'W_MANIFEST_UNPINNED', message: `${path}: ${ACCIDENTS_ALONE}` }] : [],
-    limits: [...(expect === root && own !== undefined ? [NOT_NAMES] : []), NOT_COVERED],
+    limits: [...(expect === root ? [NOT_NAMES] : []), NOT_COVERED],
   };
 }
 
 async function readSignature(directory: string, policy: SignaturePolicy, options: VerifyOptions): Promise<Statement> {
-  const { nameOf, pathOf } = await locatorOf(directory);
+  const { locate, nameOf, pathOf } = await locatorOf(directory);
   const path = options.signature ?? pathOf(SIGNATURE_NAME);
   const ignorePaths = checkIgnorePaths(options.ignorePaths ?? []);
   const { allowSymlinks = false } = options;
   const name = basename(resolve(directory));
-  const bytes = await readRecord(path).catch((error: unknown) => Promise.reject(notSigned(error)));
+  const reading = options.signature === undefined ? locate(SIGNATURE_NAME) : Promise.resolve({ path });
+  const bytes = await reading
+    .then(at => readRecord(at.path, path))
+    .catch((error: unknown) => Promise.reject(notSigned(error)));
   const signed = await verifyBundle(bytes, path, policy, {
     allowSymlinks,
     ignorePaths,
@@ -282,8 +289,9 @@ function digestOf(list: string | Uint8Array): string {
   return `sha256:${hashBytes(typeof list === 'string' ? Buffer.from(list) : list, 'sha256')}`;
 }
 
-async function readRecord(path: string): Promise<Uint8Array> {
-  const file = await RegularFile.open(path);
+/** @param path - in the directory where it was looked for by its usual name; anywhere where the user has named it */
+async function readRecord(path: string, shown: string = path): Promise<Uint8Array> {
+  const file = await RegularFile.open(path, { name: shown });
   try {
     return await file.readAll(MAX_RECORD_BYTES);
   } finally {
@@ -341,6 +349,8 @@ function checkOptions(options: VerifyOptions): void {
     throw refuse('allowSymlinks cannot be used', 'true or false', typeof allowSymlinks);
   if (at !== undefined && at !== 'signing' && at !== 'now')
     throw refuse('at cannot be used', 'signing or now', String(at));
+  if (at !== undefined && texts.certificateRoots === undefined)
+    throw refuse('at cannot be used', 'certificateRoots beside it', 'none');
   checkIgnorePaths(ignorePaths ?? []);
   if (expect !== undefined && !DIGEST.test(expect)) {
     throw refuse('this is no digest', '"sha256:" and 64 hexadecimal digits in lower case', quote(String(expect)));

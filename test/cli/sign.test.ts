@@ -1,4 +1,4 @@
-import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { KEYS, POLICY, privatePem, SIGNER } from '../support/signatures.ts';
@@ -95,7 +95,7 @@ describe('glassbert sign', () => {
   });
 
   test.each<[string, Record<string, string>, string[], RegExp]>([
-    ['no such key', {}, ['--private-key', '/no/such/key.pem'], /^error E_FILE_MISSING/],
+    ['no such key', {}, ['--private-key', '/no/such/key.pem'], /^error E_ARGUMENT/],
     ['a key of RSA', { 'key.pem': privatePem(rsaKeys(2048)) }, [], /^error E_KEY: .*found rsa/],
     [
       'a certificate of another key',
@@ -125,6 +125,15 @@ describe('glassbert sign', () => {
     expect(stdout).toBe('');
     expect(stderr).toMatch(message);
     expect(existsSync(join(model, 'model.sig'))).toBe(false);
+  });
+
+  test('nothing is written through a link that was planted in the place of the signature', async () => {
+    const { path, model } = await makeModel({ 'other.py': '' });
+    symlinkSync(path('other.py'), join(model, 'model.sig'));
+    const { status, stderr } = await glassbert(['sign', model, '--private-key', path('key.pem')]);
+    expect(status).toBe(4);
+    expect(stderr).toMatch(/^error E_PATH_UNSAFE: .*a link is in the place of the output/);
+    expect(readFileSync(path('other.py'), 'utf8')).toBe('');
   });
 
   test('a signature that was there stays as it was when signing fails', async () => {

@@ -1,6 +1,6 @@
 /** `glassbert manifest` and `glassbert verify`, as scripts and people see them. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { DEFAULT_MODEL } from '../../src/index.ts';
@@ -213,6 +213,9 @@ describe('a verdict', () => {
 
   test('is JSON where JSON is asked for, whatever goes wrong', async () => {
     const { directory, path } = await listed();
+    symlinkSync('config.json', path('link.json'));
+    expect(JSON.parse((await glassbert(['verify', directory, '--json'])).stdout)).toMatchObject({ error: { code: 'E_PATH_UNSAFE' } }); // biome-ignore format: one line
+    rmSync(path('link.json'));
     for (const args of [
       ['--expect', `sha256:${'0'.repeat(64)}`],
       ['--manifest', path('config.json')],

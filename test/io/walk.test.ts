@@ -88,6 +88,15 @@ test('64 directories inside one another are walked, one more is refused', async 
   await refusal('E_FILE_TOO_LARGE', () => walk(directory));
 });
 
+test('names longer than a record can hold, or more of them than any model has, are refused before they are kept', async () => {
+  const part = 'd'.repeat(200);
+  put(`${Array(5).fill(part).join('/')}/x`);
+  expect(await walk(directory)).toHaveLength(6);
+  put(`${Array(5).fill(part).join('/')}/${'x'.repeat(30)}`);
+  const { message } = await refusal('E_FILE_TOO_LARGE', () => walk(directory));
+  expect(message).toContain('names of at most 1024 bytes');
+});
+
 test('what is no directory is refused', async () => {
   put('config.json');
   await refusal('E_DIRECTORY_MISSING', () => walk(join(directory, 'missing')));

@@ -327,9 +327,35 @@ test.each<[string, VerifyOptions]>([
   ['everything to ignore', { ignorePaths: ['.'] }],
   ['a key that was not found', { publicKey: undefined as unknown as string }],
   ['a digest that was not found', { expect: undefined as unknown as string }],
+  ['a time without certificates', { publicKey: 'x', at: 'now' }],
   ['a list in brackets', [] as unknown as VerifyOptions],
 ])('an argument that cannot be meant is refused: %s', async (_, verify) => {
   await refusal('E_ARGUMENT', () => SentenceEncoder.load(DEFAULT_MODEL, { verify }));
+});
+
+test('a policy that was computed and came out undefined does not load unverified', async () => {
+  const options = { verify: undefined } as unknown as LoadOptions;
+  await refusal('E_ARGUMENT', () => SentenceEncoder.load(DEFAULT_MODEL, options));
+});
+
+test.each(['model.sig', 'SHA256SUMS'])('%s that is a link out of the directory is not read', async name => {
+  const { model, publicKey } = await signedModel();
+  const outside = join(model.parent, 'secret.json');
+  writeFileSync(outside, '{"secret": 1}');
+  rmSync(model.path(name), { force: true });
+  symlinkSync(outside, model.path(name));
+  const policy = name === 'model.sig' ? { publicKey } : {};
+  const { message } = await refusal('E_PATH_UNSAFE', () => load(model.directory, policy));
+  expect(message).toContain('a link leads out of the model directory');
+});
+
+test('a root digest says nothing of names, wherever the list lies that it pins', async () => {
+  const model = copyModel();
+  const files = await recordOf(model.directory);
+  const list = join(model.parent, 'list');
+  writeFileSync(list, formatSha256sums(files));
+  const { report } = await load(model.directory, { manifest: list, expect: rootDigest(files) });
+  expect(report.verification?.limits.join()).toContain('a file that was renamed and kept its place goes unseen');
 });
 
 test('a directory without a list says what to give', async () => {
