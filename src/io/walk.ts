@@ -5,7 +5,7 @@
  * and the order is that of the bytes, which is neither JavaScript's (UTF-16 units) nor a locale's. A directory that another
  * program changes meanwhile may give some of its entries twice or not at all; whoever hashes the files finds out.
  */
-import { lstat, opendir, realpath } from 'node:fs/promises';
+import { lstat, opendir, readdir, realpath } from 'node:fs/promises';
 import { basename, dirname, join, relative, sep } from 'node:path';
 import { GlassbertError } from '../errors.ts';
 import { resolveDirectory, resolveInside } from './files.ts';
@@ -91,7 +91,7 @@ export interface Locator {
    *
    * @throws E_PATH_UNSAFE when it does not lie in the directory; E_FILE_MISSING
    */
-  locate(name: string): Promise<{ path: string; bytes: number }>;
+  locate(name: string): Promise<{ path: string; bytes: number; isFile: boolean }>;
   /** The name that a path has in the directory, whether or not there is a file; undefined for one that lies elsewhere. */
   nameOf(path: string): Promise<string | undefined>;
 }
@@ -103,10 +103,10 @@ export async function locatorOf(directory: string): Promise<Locator> {
     pathOf: name => join(directory, name),
     async locate(name) {
       const path = await resolveInside(root, name, join(directory, name));
-      const { size: bytes } = await lstat(path).catch((cause: unknown) => {
+      const stat = await lstat(path).catch((cause: unknown) => {
         throw fileError(cause, join(directory, name));
       });
-      return { path, bytes };
+      return { path, bytes: stat.size, isFile: stat.isFile() };
     },
     async nameOf(path) {
       // Of its directory only: where the entry itself leads to, should it be a link, is another name.
@@ -119,35 +119,55 @@ export async function locatorOf(directory: string): Promise<Locator> {
   };
 }
 
+/** What stands in a name in place of bytes that are no UTF-8; few genuine names have it, but they may. */
+const REPLACEMENT = '\ufffd';
+
+/**
+ * The names in one directory. They are counted as they come, so that Node holds no more of them than may be there; Bun and
+ * Deno hold the whole directory whatever is called. Names as bytes are asked for only where it matters: for `opendir` Bun
+ * and Deno do not know them.
+ */
 async function namesIn(path: string, shown: string, most: number): Promise<string[]> {
   const names: string[] = [];
   try {
-    for await (const { name } of await opendir(path, { encoding: 'buffer' as BufferEncoding })) {
+    for await (const { name } of await opendir(path)) {
       if (names.length === most) throw tooMuch(shown, `at most ${MAX_ENTRIES} files and directories`);
-      names.push(decodeName(name as unknown as Uint8Array, shown));
+      names.push(name);
     }
+    if (!names.some(name => name.includes(REPLACEMENT))) return names;
+
+    const exact = (await readdir(path, { encoding: 'buffer' })).map(name => decodeName(name, shown));
+    // Deno replaces bytes even here, so that two names become one.
+    const others = new Set(exact);
+    const twice = exact.find(name => !others.delete(name));
+    if (twice !== undefined) throw notUtf8(twice, shown);
+    return exact;
   } catch (cause) {
     throw fileError(cause, shown);
   }
-  return names;
 }
 
 function decodeName(name: Uint8Array, directory: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(name);
-  } catch (cause) {
-    throw new GlassbertError('E_PATH_UNSAFE', 'the directory holds a name that is not UTF-8', {
-      file: directory,
-      found: quote(Buffer.from(name).toString('latin1')),
-      hint: 'It means another name on another system. Rename the file.',
-      cause,
-    });
+  } catch {
+    throw notUtf8(Buffer.from(name).toString('latin1'), directory);
   }
+}
+
+function notUtf8(name: string, directory: string): GlassbertError {
+  return new GlassbertError('E_PATH_UNSAFE', 'the directory holds a name that is not UTF-8', {
+    file: directory,
+    found: quote(name),
+    hint: 'It means another name on another system. Rename the file.',
+  });
 }
 
 async function look(root: string, directory: string, name: string): Promise<Entry> {
   const stat = await lstat(join(root, name)).catch((cause: unknown) => {
-    throw fileError(cause, join(directory, name));
+    const error = fileError(cause, join(directory, name));
+    // Where its bytes were replaced (Deno), there is no such file.
+    throw error.code === 'E_FILE_MISSING' && name.includes(REPLACEMENT) ? notUtf8(name, directory) : error;
   });
   if (stat.isFile()) return { name, kind: 'file', bytes: stat.size };
   return { name, kind: stat.isSymbolicLink() ? 'link' : stat.isDirectory() ? 'directory' : 'other', bytes: 0 };

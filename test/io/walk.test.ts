@@ -81,6 +81,21 @@ test('a name that is not UTF-8 is refused', async context => {
   expect({ file, found }).toEqual({ file: directory, found: '"aÿ"' });
 });
 
+test('names are told apart that a lenient reader takes for one, and U+FFFD is a character like any', async context => {
+  put('c\ufffd');
+  put('\ufffd/d');
+  const names = ['c\ufffd', '\ufffd', '\ufffd/d'];
+  expect((await walk(directory)).map(({ name }) => name)).toEqual(names);
+  const parts = [Buffer.from(`${directory}/\ufffd/`), Buffer.from('c'), Buffer.of(0xfe)];
+  try {
+    writeFileSync(Buffer.concat(parts), '');
+  } catch {
+    context.skip('this file system takes no such name');
+  }
+  const { file, found } = await refusal('E_PATH_UNSAFE', () => walk(directory));
+  expect({ file, found }).toEqual({ file: join(directory, '\ufffd'), found: '"cþ"' });
+});
+
 test('64 directories inside one another are walked, one more is refused', async () => {
   put(`${'d/'.repeat(64)}x`);
   expect((await walk(directory)).length).toBe(65);
@@ -109,8 +124,8 @@ test('a file is where its name says, or refused', async () => {
   symlinkSync('a b/é', join(directory, 'inside'));
   symlinkSync('../secret', join(directory, 'outside'));
   const { locate } = await locatorOf(directory);
-  expect(await locate('a b/é')).toEqual({ path: join(directory, 'a b/é'), bytes: 3 });
-  expect(await locate('inside')).toEqual({ path: join(directory, 'a b/é'), bytes: 3 });
+  expect(await locate('a b/é')).toEqual({ path: join(directory, 'a b/é'), bytes: 3, isFile: true });
+  expect(await locate('inside')).toEqual({ path: join(directory, 'a b/é'), bytes: 3, isFile: true });
   await refusal('E_PATH_UNSAFE', () => locate('outside'));
   await refusal('E_FILE_MISSING', () => locate('missing'));
 });
