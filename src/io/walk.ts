@@ -5,7 +5,7 @@
  * and the order is that of the bytes, which is neither JavaScript's (UTF-16 units) nor a locale's. A directory that another
  * program changes meanwhile may give some of its entries twice or not at all; whoever hashes the files finds out.
  */
-import { lstat, opendir, readdir, realpath } from 'node:fs/promises';
+import { lstat, opendir, realpath } from 'node:fs/promises';
 import { basename, dirname, join, relative, sep } from 'node:path';
 import { GlassbertError } from '../errors.ts';
 import { resolveDirectory, resolveInside } from './files.ts';
@@ -46,13 +46,14 @@ export async function walk(directory: string): Promise<Entry[]> {
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     const { name, depth } = next;
     if (depth > MAX_DEPTH) throw tooMuch(join(directory, name), `at most ${MAX_DEPTH} directories inside one another`);
-    const names = await namesIn(join(root, name), join(directory, name), MAX_ENTRIES - entries.length);
+    const left = { entries: MAX_ENTRIES - entries.length, bytes: MAX_BYTES_OF_NAMES - bytesOfNames };
+    const names = await namesIn(join(root, name), join(directory, name), left);
     const paths = names.map(part => (name === '' ? part : `${name}/${part}`));
     for (const path of paths) {
       const bytes = Buffer.byteLength(path);
       bytesOfNames += bytes;
       if (bytes > MAX_NAME_BYTES) throw tooMuch(join(directory, name), `names of at most ${MAX_NAME_BYTES} bytes`);
-      if (bytesOfNames > MAX_BYTES_OF_NAMES) throw tooMuch(directory, `at most ${MAX_BYTES_OF_NAMES} bytes of names`);
+      if (bytesOfNames > MAX_BYTES_OF_NAMES) throw tooManyNames(directory);
     }
     for (const entry of await sideBySide(paths, path => look(root, directory, path))) {
       entries.push(entry);
@@ -119,40 +120,33 @@ export async function locatorOf(directory: string): Promise<Locator> {
   };
 }
 
-/** What stands in a name in place of bytes that are no UTF-8; few genuine names have it, but they may. */
+/** What stands in a name in place of bytes that are no UTF-8. Few genuine names have it, but they may. */
 const REPLACEMENT = '\ufffd';
 
 /**
- * The names in one directory. They are counted as they come, so that Node holds no more of them than may be there; Bun and
- * Deno hold the whole directory whatever is called. Names as bytes are asked for only where it matters: for `opendir` Bun
- * and Deno do not know them.
+ * The names in one directory, counted as they come, so that Node holds no more of them than may be there (Bun and Deno hold
+ * the whole directory, whatever is called). As strings, for of `opendir` Bun and Deno know no others; so where bytes were
+ * replaced, two names have become one, or there is no file of this name, which `look` finds out.
  */
-async function namesIn(path: string, shown: string, most: number): Promise<string[]> {
+async function namesIn(path: string, shown: string, left: { entries: number; bytes: number }): Promise<string[]> {
   const names: string[] = [];
+  const replaced = new Set<string>();
+  let bytes = 0;
   try {
     for await (const { name } of await opendir(path)) {
-      if (names.length === most) throw tooMuch(shown, `at most ${MAX_ENTRIES} files and directories`);
+      bytes += Buffer.byteLength(name);
+      if (names.length === left.entries) throw tooMuch(shown, `at most ${MAX_ENTRIES} files and directories`);
+      if (bytes > left.bytes) throw tooManyNames(shown);
+      if (name.includes(REPLACEMENT)) {
+        if (replaced.has(name)) throw notUtf8(name, shown);
+        replaced.add(name);
+      }
       names.push(name);
     }
-    if (!names.some(name => name.includes(REPLACEMENT))) return names;
-
-    const exact = (await readdir(path, { encoding: 'buffer' })).map(name => decodeName(name, shown));
-    // Deno replaces bytes even here, so that two names become one.
-    const others = new Set(exact);
-    const twice = exact.find(name => !others.delete(name));
-    if (twice !== undefined) throw notUtf8(twice, shown);
-    return exact;
   } catch (cause) {
     throw fileError(cause, shown);
   }
-}
-
-function decodeName(name: Uint8Array, directory: string): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(name);
-  } catch {
-    throw notUtf8(Buffer.from(name).toString('latin1'), directory);
-  }
+  return names;
 }
 
 function notUtf8(name: string, directory: string): GlassbertError {
@@ -166,11 +160,15 @@ function notUtf8(name: string, directory: string): GlassbertError {
 async function look(root: string, directory: string, name: string): Promise<Entry> {
   const stat = await lstat(join(root, name)).catch((cause: unknown) => {
     const error = fileError(cause, join(directory, name));
-    // Where its bytes were replaced (Deno), there is no such file.
-    throw error.code === 'E_FILE_MISSING' && name.includes(REPLACEMENT) ? notUtf8(name, directory) : error;
+    if (error.code !== 'E_FILE_MISSING' || !name.includes(REPLACEMENT)) throw error;
+    throw notUtf8(basename(name), dirname(join(directory, name)));
   });
   if (stat.isFile()) return { name, kind: 'file', bytes: stat.size };
   return { name, kind: stat.isSymbolicLink() ? 'link' : stat.isDirectory() ? 'directory' : 'other', bytes: 0 };
+}
+
+function tooManyNames(file: string): GlassbertError {
+  return tooMuch(file, `at most ${MAX_BYTES_OF_NAMES} bytes of names`);
 }
 
 function tooMuch(file: string, expected: string): GlassbertError {
