@@ -3,21 +3,22 @@
  * else. Both commands are npm's; the second asks the registry for the dependencies.
  */
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
-/** What of a clone decides what is packed; beside it a build would disturb tests that run at the same time. */
-const PACKED = ['src', 'models', 'docs', 'package.json', 'tsconfig.json', 'tsconfig.build.json'];
-const ALWAYS = /^(README|LICENSE|SECURITY)/;
+/** What packing needs of a clone beside the files that it names, and what npm packs unasked. */
+const NEEDED = /^(package\.json|tsconfig(\.build)?\.json|README.*|LICENSE)$/;
 
-/** A clone in which `npm ci` has run. */
+/** A clone in which `npm ci` has run; a build in the checkout itself would disturb tests that run at the same time. */
 export function makeClone(clone: string): void {
+  const { files } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
   mkdirSync(clone);
   for (const name of readdirSync(ROOT)) {
-    if (PACKED.includes(name) || ALWAYS.test(name)) cpSync(join(ROOT, name), join(clone, name), { recursive: true });
+    const wanted = NEEDED.test(name) || (files.includes(name) && name !== 'dist');
+    if (wanted) cpSync(join(ROOT, name), join(clone, name), { recursive: true });
   }
   symlinkSync(join(ROOT, 'node_modules'), join(clone, 'node_modules'), 'junction');
 }
