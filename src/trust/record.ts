@@ -28,8 +28,8 @@ export const GIT_NAMES: readonly string[] = ['.git', '.gitignore', '.gitattribut
 export const MANIFEST_NAME = 'SHA256SUMS';
 export const SIGNATURE_NAME = 'model.sig';
 
-/** What `glassbert manifest`, `sign` and `embed` call an output until it is complete (cli/output.ts). */
-const UNFINISHED = /(?:^|\/)\.[^/]+\.[0-9A-Za-z-]+\.tmp$/;
+/** What the command line calls an output until it is complete (cli/output.ts). */
+const UNFINISHED = /(?:^|\/)\.glassbert-[0-9a-f]{16}\.tmp$/;
 
 /** Whether a name is that of an output which a program that was killed left behind. */
 export function isLeftover(name: string): boolean {

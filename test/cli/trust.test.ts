@@ -388,7 +388,7 @@ describe('a hint names the true cause', () => {
     [
       'an output that was never finished',
       m => {
-        m.write('.model.sig.a1B2c3.tmp', '{');
+        m.write('.glassbert-0123456789abcdef.tmp', '{');
         return ['verify', m.directory];
       },
       /E_DIGEST: .*1 added .*\n {2}hint: A glassbert that was killed left it behind/,
@@ -396,7 +396,7 @@ describe('a hint names the true cause', () => {
     [
       'a file of another kind that was added',
       m => {
-        m.write('.model.sig.a1B2c3.tmp', '{');
+        m.write('.glassbert-0123456789abcdef.tmp', '{');
         m.write('notes.tmp', '{');
         return ['verify', m.directory];
       },
@@ -436,10 +436,10 @@ describe('a hint names the true cause', () => {
 
   test('and what is recorded together with a leftover says so', async () => {
     const model = copyModel();
-    model.write('.SHA256SUMS.4711.tmp', '');
+    model.write('.glassbert-0123456789abcdef.tmp', '');
     const { status, stderr } = await glassbert(['manifest', model.directory]);
     expect(status).toBe(0);
-    expect(stderr).toMatch(/^note: \.SHA256SUMS\.4711\.tmp was left behind by a glassbert that was killed/m);
+    expect(stderr).toMatch(/^note: \.glassbert-\w+\.tmp was left behind by a glassbert that was killed/m);
   });
 });
 

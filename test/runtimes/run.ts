@@ -5,12 +5,22 @@
  * Deno is given `--allow-read`, and `--allow-write` where something is written: nothing here needs more.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { generateKeyPairSync } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { installPacked } from '../support/packed.ts';
+import { authority, ecKeys, publicPem, rsaKeys, signing } from '../support/x509.ts';
 
 const HERE = fileURLToPath(new URL('./', import.meta.url));
 const MODEL = fileURLToPath(new URL('../../models/glassbert-mini', import.meta.url));
@@ -41,6 +51,8 @@ interface Case {
   /** Of Node, so that nothing is compared with a failure. */
   readonly status?: number;
 }
+
+const CERTIFICATES = ['--signing-certificate', 'leaf.pem', '--certificate-chain', 'middle.pem'];
 
 /** A name that a terminal would obey. */
 const EVIL = '\x1b]0;PWNED\x07\u202e';
@@ -113,9 +125,23 @@ function makeInputs(): void {
   symlinkSync('config.json', at('odd', `${EVIL}link`));
   cpSync(`${MODEL}.pem`, at('publisher.pem'));
   writeFileSync(at('texts.txt'), 'The weather is lovely today.\nHe drove to the stadium.\n');
-  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-384' });
+  const keys = ecKeys('P-384');
+  const { privateKey } = keys;
   writeFileSync(at('key.pem'), privateKey.export({ type: 'pkcs8', format: 'pem' }));
-  writeFileSync(at('key.pub'), publicKey.export({ type: 'spki', format: 'pem' }));
+  writeFileSync(at('key.pub'), publicPem(keys));
+  const encryption = { cipher: 'aes-256-cbc', passphrase: 'open' };
+  writeFileSync(at('encrypted.pem'), privateKey.export({ type: 'pkcs8', format: 'pem', ...encryption }));
+  const root = authority({ name: 'root', keys: rsaKeys(2048) });
+  const middle = authority({ name: 'middle', issuer: root });
+  writeFileSync(at('root.pem'), root.pem);
+  writeFileSync(at('other.pem'), authority({ name: 'other' }).pem);
+  writeFileSync(at('middle.pem'), middle.pem);
+  writeFileSync(at('leaf.pem'), signing({ name: 'leaf', issuer: middle, keys }).pem);
+  mkdirSync(at('large'));
+  for (const name of ['a', 'b', 'c']) {
+    writeFileSync(at('large', name), name);
+    truncateSync(at('large', name), 2 ** 26);
+  }
   mkdirSync(at('bytes'));
   for (const byte of [0xfe, 0xff]) writeFileSync(Buffer.concat([Buffer.from(at('bytes', 'a')), Buffer.of(byte)]), '');
 }
@@ -128,6 +154,7 @@ ${text}`;
   const exact = ['--model', 'model', '--kernels', 'reference'];
   const command = (name: string, status = 0): Case => ({ name, args: name.split(' '), status });
   return [
+    { name: 'no arguments', args: [], compare: numbers, within: 1e-3 },
     { name: 'embed, reference kernels', args: ['embed', '--input', 'texts.txt', ...exact] },
     { name: 'embed, one thread', args: ['embed', '--input', 'texts.txt', ...exact, '--threads', '1'] },
     // Relaxed operations of WebAssembly round once or twice, as the engine likes.
@@ -152,6 +179,16 @@ ${text}`;
     command('verify nothing', 64),
     { name: 'sign', args: ['sign', 'model', '--private-key', 'key.pem', '--output', 'm.sig'], writes: true },
     command('verify model --signature m.sig --public-key key.pub'),
+    {
+      name: 'sign with a certificate',
+      args: [...'sign model --private-key key.pem --output c.sig'.split(' '), ...CERTIFICATES],
+      writes: true,
+    },
+    command('verify model --signature c.sig --certificate-root root.pem'),
+    command('verify model --signature c.sig --certificate-root root.pem --at now'),
+    command('verify model --signature c.sig --certificate-root other.pem', 3),
+    command('sign model --private-key encrypted.pem --output e.sig', 64),
+    command('manifest large'), // which takes threads
     command('verify bytes --expect sha256:'.concat('0'.repeat(64)), 4),
     {
       name: 'load({ verify }), encode, dispose',
@@ -190,6 +227,11 @@ function vectors({ status, stdout }: Said): unknown {
       .split('\n')
       .map(line => JSON.parse(line)),
   ];
+}
+
+/** A table of cosines. */
+function numbers({ status, stdout }: Said): unknown {
+  return [status, stdout.split(/(-?\d+\.\d+)/).map((part, i) => (i % 2 === 0 ? part.trim() : Number(part)))];
 }
 
 function isSame(a: unknown, b: unknown, within: number): boolean {
