@@ -217,6 +217,9 @@ function isPrintable(text: string): boolean {
 /** More causes of causes than any error has that is not made to be large; those beyond are left out. */
 const MAX_CAUSES = 16;
 
+/** V8 gives ten where nobody asks for more. */
+const MAX_FRAMES = 100;
+
 /** What Node says of a failed call of the system beside the message. */
 const SYSTEM_FIELDS = ['code', 'errno', 'syscall', 'path', 'dest'];
 
@@ -256,5 +259,5 @@ function isError(cause: unknown): cause is Error {
 /** The lines of a stack behind the message, which may have lines of its own. */
 function framesOf({ message, stack = '' }: Error): string[] {
   const begin = Math.max(0, stack.indexOf(message)) + message.length;
-  return stack.slice(begin).split('\n').slice(1).map(printable);
+  return stack.slice(begin).split('\n', MAX_FRAMES).slice(1).map(printable);
 }

@@ -50,15 +50,14 @@ const SHA256 = /^sha256:[0-9a-f]{64}$/;
 
 const FIELDS = fileURLToPath(new URL('../../../shared/cases/audit/sig/', import.meta.url));
 
-test.skipIf(!existsSync(FIELDS)).each([
-  ['statement-extra', '"extra"'],
-  ['subject-extra', '"subject[0].annotations"'],
-  ['resource-extra', '"predicate.resources[0].annotations"'],
-  ['predicate-extra', undefined],
-  ['serialization-extra', undefined],
-])(
-  '%s: fields of no specification are passed over where in-toto asks for it (not run: ../shared/cases is not here)',
-  async (name, field) => {
+if (existsSync(FIELDS)) {
+  test.each([
+    ['statement-extra', '"extra"'],
+    ['subject-extra', '"subject[0].annotations"'],
+    ['resource-extra', '"predicate.resources[0].annotations"'],
+    ['predicate-extra', undefined],
+    ['serialization-extra', undefined],
+  ])('%s: fields of no specification are passed over where in-toto asks for it', async (name, field) => {
     const options = { signature: `${FIELDS}${name}.sig`, publicKey: readFileSync(`${FIELDS}key.pub`, 'utf8') };
     if (field === undefined) {
       await refusal('E_BUNDLE', () => readStatement(`${FIELDS}simple`, options));
@@ -69,8 +68,10 @@ test.skipIf(!existsSync(FIELDS)).each([
     expect(comparison.unchanged).toEqual(['config.json', 'sub/a.txt', 'weights.bin']);
     const told = statement.warnings.filter(({ code }) => code === 'W_STATEMENT_FIELD');
     expect(told.map(({ message }) => message.replace(/^.* at: /, ''))).toEqual([field]);
-  },
-);
+  });
+} else {
+  test.skip('fields of no specification: not run: ../shared/cases is not here', () => {});
+}
 
 if (existsSync(OMS)) {
   const report: string[] = [];
