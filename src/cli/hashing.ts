@@ -10,7 +10,11 @@ export async function recordDirectory(directory: string, ignore: readonly string
   const left = new Set(ignore);
   const found = await findFiles(directory, name => isIgnored(name, left), allowSymlinks);
   if (found.files.length === 0) {
-    throw new GlassbertError('E_FILE_MISSING', 'there is no file to record', { file: directory });
+    throw new GlassbertError('E_FILE_MISSING', 'there is no file to record', {
+      file: directory,
+      found: found.ignored.length > 0 ? `${found.ignored.length} that are left out` : 'none',
+      hint: 'Give the directory of the model: what git keeps, lists and signatures are never recorded.',
+    });
   }
   const { digests } = await withHashingProgress(onProgress => hashFiles(found.files, () => 'sha256', { onProgress }));
   const recorded = found.files.map(

@@ -222,7 +222,8 @@ async function readManifest(directory: string, options: VerifyOptions): Promise<
         at => readRecord(at.path, path),
         error => Promise.reject(nothingGiven(error)),
       )
-    : readRecord(path).catch((error: unknown) => Promise.reject(notListed(error))));
+    : readRecord(path).catch((error: unknown) => Promise.reject(notListed(error)))
+  ).catch((error: unknown) => Promise.reject(noRecord(error, 'list of checksums')));
   const files = parseSha256sums(bytes, path);
   const root = rootDigest(inOrder(files.values()));
   const list = digestOf(bytes);
@@ -370,8 +371,7 @@ function isUnchanged({ changed, missing, added, renamed }: Comparison): boolean 
 
 /** What became of opening a list or a signature that the user has named, or that is looked for under its usual name. */
 function notSigned(cause: unknown, named: boolean): unknown {
-  if (!(cause instanceof GlassbertError)) return cause;
-  if (cause.code !== 'E_FILE_MISSING') return noRecord(cause, 'signature');
+  if (!(cause instanceof GlassbertError && cause.code === 'E_FILE_MISSING')) return noRecord(cause, 'signature');
   return new GlassbertError('E_FILE_MISSING', named ? 'there is no such signature' : 'there is no signature', {
     file: cause.file,
     hint: named
@@ -382,8 +382,7 @@ function notSigned(cause: unknown, named: boolean): unknown {
 }
 
 function notListed(cause: unknown): unknown {
-  if (!(cause instanceof GlassbertError)) return cause;
-  if (cause.code !== 'E_FILE_MISSING') return noRecord(cause, 'list of checksums');
+  if (!(cause instanceof GlassbertError && cause.code === 'E_FILE_MISSING')) return cause;
   return new GlassbertError('E_FILE_MISSING', 'there is no such list of checksums', {
     file: cause.file,
     hint: 'Check the path that was given as the list (--manifest). Where the directory is known to be good, `glassbert manifest DIR --output FILE` makes one.',
@@ -392,8 +391,9 @@ function notListed(cause: unknown): unknown {
 }
 
 /** A directory, a device, a file of gigabytes: most likely the wrong one was named. */
-function noRecord(cause: GlassbertError, what: string): GlassbertError {
-  if (cause.code !== 'E_FILE_TYPE' && cause.code !== 'E_FILE_TOO_LARGE') return cause;
+function noRecord(cause: unknown, what: string): unknown {
+  const isOther = cause instanceof GlassbertError && ['E_FILE_TYPE', 'E_FILE_TOO_LARGE'].includes(cause.code);
+  if (!isOther) return cause;
   return new GlassbertError(cause.code, `this is no ${what}`, {
     file: cause.file,
     expected: cause.expected,

@@ -258,6 +258,24 @@ describe('a hint names the true cause', () => {
       /E_FILE_TYPE: .*no signature: .*found a directory\n {2}hint: .*DIR\/model\.sig/,
     ],
     [
+      'a directory in the usual place of the list',
+      m => {
+        m.remove('SHA256SUMS');
+        mkdirSync(m.path('SHA256SUMS'));
+        return ['verify', m.directory];
+      },
+      /E_FILE_TYPE: .*no list of checksums: .*found a directory\n {2}hint: /,
+    ],
+    [
+      'a directory without a file to record',
+      m => {
+        mkdirSync(m.path('empty/.git'), { recursive: true });
+        m.write('empty/.git/config', '');
+        return ['manifest', m.path('empty')];
+      },
+      /E_FILE_MISSING: .*no file to record: found 1 that are left out\n {2}hint: /,
+    ],
+    [
       'weights in place of a list',
       m => {
         m.write('big', new Uint8Array(33 * 2 ** 20));
