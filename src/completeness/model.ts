@@ -4,20 +4,12 @@
  */
 import { type BertConfig, parseBertConfig } from '../bert/config.ts';
 import { refuseAdapter } from '../io/adapters.ts';
+import { readFields } from '../io/config-files.ts';
 import type { ModelFiles } from '../io/files.ts';
 import { type Fields, fields } from '../io/json-fields.ts';
 import type { LoadReport, WeightsReport } from '../io/load-report.ts';
-import {
-  type ModelDirectory,
-  readFields,
-  readSentenceConfig,
-  readTokenizer,
-  readTokenizerConfig,
-  readTransformerConfig,
-  SAVED,
-  type TransformerFiles,
-  VOCAB_TXT,
-} from '../io/model-directory.ts';
+import { type ModelDirectory, readSentenceConfig, readTransformerConfig, SAVED } from '../io/model-directory.ts';
+import { readTokenizer, readTokenizerConfig, type TransformerFiles, VOCAB_TXT } from '../io/tokenizer-files.ts';
 import { checkTokenizer, projects, warnOfClassifier } from '../load-model.ts';
 import { checkPrompts, decideSettings, type Settings } from '../settings.ts';
 import { tokenizerOf } from '../text/load-tokenizer.ts';

@@ -10,9 +10,11 @@
  */
 import { GlassbertError, type Refuse, refuseFirst } from '../errors.ts';
 import { findAdapter, refuseAdapter } from './adapters.ts';
-import { type ModelFiles, nameIn, openModelFiles, plainName } from './files.ts';
-import { type Json, type JsonLimits, type JsonObject, parseJson, quote } from './json.ts';
-import { asObject, type Fields, fields } from './json-fields.ts';
+import { MAX_CONFIG_BYTES, MAX_MODULE_BYTES, readFields } from './config-files.ts';
+import { type ModelFiles, nameIn, plainName } from './files.ts';
+import { type Json, parseJson, quote } from './json.ts';
+import { type Fields, fields } from './json-fields.ts';
+import { readTokenizer, readTokenizerConfig, type TransformerFiles } from './tokenizer-files.ts';
 
 const MODULE_KINDS = ['Transformer', 'Pooling', 'Dense', 'LayerNorm', 'Normalize', 'Dropout'] as const;
 
@@ -39,38 +41,9 @@ export interface ModelDirectory {
   readonly unread: readonly string[];
 }
 
-/** The files of the transformer module. */
-export interface TransformerFiles {
-  readonly path: string;
-  readonly config: Fields;
-  /** sentence_bert_config.json or one of its siblings; without fields where there is none. */
-  readonly sentenceConfig: Fields;
-  readonly tokenizerConfig: JsonObject;
-  readonly tokenizerConfigName: string;
-  readonly tokenizer: { readonly file: string } & (
-    | { readonly json: JsonObject }
-    | { readonly vocab: string; readonly addedTokens: JsonObject }
-  );
-}
-
 /** Prompts and settings of the whole model. */
 export const SAVED = 'config_sentence_transformers.json';
 
-export const VOCAB_TXT = 'vocab.txt';
-
-/**
- * Genuine files reach 4 MB: 60,000 labels in config.json, 8,000 added tokens in tokenizer_config.json. What a larger one could
- * hold is bounded by the reader of JSON.
- */
-export const MAX_CONFIG_BYTES = 16 * 2 ** 20;
-
-/** Values of a configuration file; 60,000 labels stand in it twice. */
-const MAX_CONFIG_VALUES = 500_000;
-
-/** modules.json and the configurations of modules have some hundred bytes; prompts have a few thousand. */
-const MAX_MODULE_BYTES = 2 ** 20;
-const MAX_TOKENIZER_BYTES = 64 * 2 ** 20; // the largest genuine tokenizer.json have 35 MB
-const MAX_VOCAB_BYTES = 16 * 2 ** 20; // vocab.txt of multilingual BERT has 1 MB
 const MAX_MODULES = 16;
 
 /** The names sentence-transformers looks for, in its order; the class of 2019 named the file. */
@@ -96,13 +69,6 @@ export async function describeDirectory(files: ModelFiles): Promise<ModelDirecto
   const unread: string[] = [];
   for (const name of [SAVED, ...SENTENCE_CONFIGS]) if (await files.has(name)) unread.push(name);
   return { files, modules, transformer, sentenceTransformers: fields({}, files.pathOf(SAVED)), unread };
-}
-
-/** The transformer module alone, which need not have a config.json: enough for its tokenizer. */
-export async function describeTransformer(directory: string): Promise<Pick<ModelDirectory, 'files' | 'transformer'>> {
-  const files = await openModelFiles(directory);
-  const modules = (await files.has('modules.json')) ? await readModules(files) : [];
-  return { files, transformer: await readTransformer(files, modules[0]?.path ?? '', modules[0]?.config) };
 }
 
 /**
@@ -170,11 +136,11 @@ async function readModule(
   }
   const config = await (kind === 'Transformer'
     ? readTransformerConfig(files, path)
-    : readFields(files, nameIn(path, 'config.json'), MAX_MODULE_BYTES));
+    : readFields(files, nameIn(path, 'config.json')));
   return { kind, type, path, config };
 }
 
-function kindOf(type: string, file: string): ModuleKind {
+export function kindOf(type: string, file: string): ModuleKind {
   const name = MODULE_TYPE.exec(type)?.[1];
   const kind = MODULE_KINDS.find(kind => kind === name);
   if (kind !== undefined) return kind;
@@ -189,10 +155,11 @@ function kindOf(type: string, file: string): ModuleKind {
   });
 }
 
-async function readTransformer(files: ModelFiles, path: string, config?: Fields): Promise<TransformerFiles> {
+/** The transformer module, whose configuration may be there already. */
+export async function readTransformer(files: ModelFiles, path: string, config?: Fields): Promise<TransformerFiles> {
   return {
     path,
-    config: config ?? (await readFields(files, nameIn(path, 'config.json'))),
+    config: config ?? (await readFields(files, nameIn(path, 'config.json'), MAX_CONFIG_BYTES)),
     sentenceConfig: await readSentenceConfig(files, path),
     ...(await readTokenizerConfig(files, path)),
     tokenizer: await readTokenizer(files, path),
@@ -203,7 +170,7 @@ async function readTransformer(files: ModelFiles, path: string, config?: Fields)
 export async function readTransformerConfig(files: ModelFiles, path: string): Promise<Fields> {
   await refuseAdapter(files, path);
   await require(files, path, 'config.json', 'the configuration of the transformer is not there');
-  const config = await readFields(files, nameIn(path, 'config.json'));
+  const config = await readFields(files, nameIn(path, 'config.json'), MAX_CONFIG_BYTES);
   refuseOtherConfig(config);
   return config;
 }
@@ -267,69 +234,10 @@ export async function readSentenceConfig(files: ModelFiles, path: string): Promi
   if (!(await files.has('modules.json'))) return none;
   for (const name of SENTENCE_CONFIGS) {
     if (!(await files.has(nameIn(path, name)))) continue;
-    const config = await readFields(files, nameIn(path, name), MAX_MODULE_BYTES);
+    const config = await readFields(files, nameIn(path, name));
     if (config.keys.length > 0) return config;
   }
   return none;
-}
-
-/** Python writes "no limit" as 10^30, an integer no double holds. */
-export async function readTokenizerConfig(
-  files: ModelFiles,
-  path: string,
-): Promise<Pick<TransformerFiles, 'tokenizerConfig' | 'tokenizerConfigName'>> {
-  const name = nameIn(path, 'tokenizer_config.json');
-  const there = await files.has(name);
-  const tokenizerConfig = there ? await readObject(files, name, MAX_CONFIG_BYTES, { numbers: 'rounded' }) : {};
-  return { tokenizerConfig, tokenizerConfigName: name };
-}
-
-/** @throws E_FILE_MISSING, E_JSON, E_CONFIG, E_TOKENIZER */
-export async function readTokenizer(files: ModelFiles, path: string): Promise<TransformerFiles['tokenizer']> {
-  const jsonName = nameIn(path, 'tokenizer.json');
-  if (await files.has(jsonName)) {
-    return {
-      file: files.pathOf(jsonName),
-      json: await readObject(files, jsonName, MAX_TOKENIZER_BYTES, { table: 'model.vocab' }),
-    };
-  }
-  if (await files.has(nameIn(path, VOCAB_TXT))) return readVocabTxt(files, path);
-  throw new GlassbertError('E_FILE_MISSING', 'the tokenizer is not there', {
-    file: files.pathOf(jsonName),
-    expected: 'tokenizer.json, or vocab.txt',
-    hint: 'Copy the whole model directory.',
-  });
-}
-
-/** vocab.txt, and added_tokens.json with the tokens that it lacks. */
-export async function readVocabTxt(
-  files: ModelFiles,
-  path: string,
-): Promise<{ readonly file: string; readonly vocab: string; readonly addedTokens: JsonObject }> {
-  const name = nameIn(path, VOCAB_TXT);
-  const file = files.pathOf(name);
-  const vocab = decodeText(await files.read(name, MAX_VOCAB_BYTES), file);
-  const added = nameIn(path, 'added_tokens.json');
-  const addedTokens = (await files.has(added)) ? await readObject(files, added) : {};
-  return { file, vocab, addedTokens };
-}
-
-export async function readObject(
-  files: ModelFiles,
-  name: string,
-  maxBytes: number = MAX_CONFIG_BYTES,
-  limits: JsonLimits = {},
-): Promise<JsonObject> {
-  const file = files.pathOf(name);
-  return asObject(parseJson(await files.read(name, maxBytes), file, limits), file);
-}
-
-function decodeText(bytes: Uint8Array, file: string): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch (cause) {
-    throw new GlassbertError('E_TOKENIZER', 'the vocabulary is not UTF-8', { file, cause });
-  }
 }
 
 async function require(files: ModelFiles, path: string, name: string, summary: string): Promise<void> {
@@ -338,17 +246,6 @@ async function require(files: ModelFiles, path: string, name: string, summary: s
     file: files.pathOf(nameIn(path, name)),
     hint: 'Copy the whole model directory, with its subdirectories.',
   });
-}
-
-/** The fields of a configuration file; none where the file is absent. */
-export async function readFields(
-  files: ModelFiles,
-  name: string,
-  maxBytes: number = MAX_CONFIG_BYTES,
-): Promise<Fields> {
-  const file = files.pathOf(name);
-  if (!(await files.has(name))) return fields({}, file);
-  return fields(parseJson(await files.read(name, maxBytes), file, { values: MAX_CONFIG_VALUES }), file);
 }
 
 /** Why a directory without modules.json and config.json is none of a model. */
