@@ -69,28 +69,31 @@ describe('an adapter is never passed over', () => {
     });
   };
 
-  test.each<[string, (model: Model) => void]>([
+  test.each<[string, (model: Model) => void, only?: boolean]>([
     ['beside its base', adapter],
     [
       'alone, with the other files of the model',
       model => [adapter(model), without(model, 'config.json', 'model.safetensors')],
+      true,
     ],
     [
       'alone in a bare directory',
       model => [adapter(model), without(model, 'config.json', 'model.safetensors', 'modules.json', '1_Pooling')],
+      true,
     ],
-    ['with the configuration of its base', model => [adapter(model), without(model, 'model.safetensors')]],
+    ['with the configuration of its base', model => [adapter(model), without(model, 'model.safetensors')], true],
     ['in the directory of the transformer', model => [inside(model), adapter(model, '0_Transformer/')]],
     ['beside modules.json, the transformer in its own directory', model => [inside(model), adapter(model)]],
     [
       'as adapter_model.bin',
       model => [adapter(model), renameSync(model.path('adapter_model.safetensors'), model.path('adapter_model.bin'))],
     ],
-  ])('%s', async (_, make) => {
+  ])('%s', async (_, make, only = false) => {
     const { message, hint } = await refused('E_MODULE', made(make));
     expect(message).toMatch(
-      /adapter_config\.json: this is a LoRA adapter for the base model "\/data\/base".+adapter_model\./,
+      /adapter_config\.json: .+ a LoRA adapter for the base model "\/data\/base".+adapter_model\./,
     );
+    expect(message.includes('the directory holds only')).toBe(only);
     expect(hint).toContain('merge_and_unload().save_pretrained(new_directory)');
     expect(hint).not.toContain('Copy the whole model directory');
   });
@@ -100,6 +103,7 @@ describe('an adapter is never passed over', () => {
     ['its configuration malformed', 'adapter_config.json', '{'],
     ['its weights alone', 'adapter_model.safetensors', ''],
     ['of another kind', 'adapter_config.json', '{"peft_type": "IA3"}'],
+    ['its configuration a pointer', 'adapter_config.json', LFS],
   ])('%s', async (_, name, content) => {
     const { message, hint } = await refused(
       'E_MODULE',
