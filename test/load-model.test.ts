@@ -140,6 +140,7 @@ describe('a key that changes the computation is refused by name', () => {
     ['sentence_bert_config.json', 'a_key_of_tomorrow', 1],
     ['1_Pooling/config.json', 'a_key_of_tomorrow', 1],
     ['1_Pooling/config.json', 'pooling_mode', 'attention'],
+    ['1_Pooling/config.json', 'include_prompt', null],
   ])('%s: %s', async (file, name, value) => {
     const error = await refused('E_CONFIG', made(key(file, name, value)));
     expect(error.file).toMatch(new RegExp(`${file}$`));

@@ -107,7 +107,7 @@ async function readModule(
   names: Set<Json>,
 ): Promise<ModuleEntry> {
   const module = fields(entry, file, `[${i}]`);
-  const name = module.raw('name');
+  const name = module.keys.includes('name') ? (module.raw('name') ?? null) : undefined;
   if (name !== undefined && names.has(name)) {
     throw new GlassbertError('E_MODULE', `"[${i}].name" is that of an earlier module, which Python would leave out`, {
       file,
