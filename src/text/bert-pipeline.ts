@@ -93,23 +93,30 @@ function* chunks(text: string, options: BertNormalizerOptions, rule: WordRule): 
  * WordPiece.
  *
  * @param ids - the vocabulary of the model
+ * @param className - of the tokenizer class that keeps the file, for errors
  * @throws E_TOKENIZER for anything else, and for a word limit out of range; E_CONFIG for missing and mistyped fields
  */
-export function pipelineOfFile(json: JsonObject, ids: ReadonlyMap<string, number>, file: string): BertPipeline {
-  requireTypes('model', [modelType(json, file)], [['WordPiece']], file);
+export function pipelineOfFile(
+  json: JsonObject,
+  ids: ReadonlyMap<string, number>,
+  className: string,
+  file: string,
+): BertPipeline {
+  requireTypes('model', [modelType(json, file)], [['WordPiece']], file, className);
   const rules = components(json, 'pre_tokenizer', file).map(typeOf);
-  requireTypes('pre_tokenizer', rules, [['BertPreTokenizer'], ['WhitespaceSplit']], file);
+  requireTypes('pre_tokenizer', rules, [['BertPreTokenizer'], ['WhitespaceSplit']], file, className);
   return {
-    normalizer: normalizerOfFile(json, file),
+    normalizer: normalizerOfFile(json, className, file),
     words: rules[0] as WordRule,
     model: modelOfFile(json, ids, file),
   };
 }
 
-function normalizerOfFile(json: JsonObject, file: string): BertNormalizerOptions {
+function normalizerOfFile(json: JsonObject, className: string, file: string): BertNormalizerOptions {
   const normalizers = components(json, 'normalizer', file);
   const types = normalizers.map(typeOf);
-  requireTypes('normalizer', types, [['BertNormalizer'], ['Lowercase'], ['Lowercase', 'BertNormalizer'], []], file);
+  const known = [['BertNormalizer'], ['Lowercase'], ['Lowercase', 'BertNormalizer'], []];
+  requireTypes('normalizer', types, known, file, className);
   const lowercaseFirst = types[0] === 'Lowercase';
   const [normalizer] = lowercaseFirst ? normalizers.slice(1) : normalizers;
   if (normalizer === undefined) {
@@ -201,14 +208,17 @@ function shown(value: unknown): string {
       : String(value);
 }
 
+/** @param className - where that class keeps what others make anew */
 function requireTypes(
   key: string,
   types: readonly string[],
   known: readonly (readonly string[])[],
   file: string,
+  className?: string,
 ): void {
   if (known.some(expected => expected.join() === types.join())) return;
-  throw new GlassbertError('E_TOKENIZER', `the "${key}" is not supported`, {
+  const keeper = className === undefined ? '' : `, which the class ${className} keeps,`;
+  throw new GlassbertError('E_TOKENIZER', `the ${quote(key)}${keeper} is not supported`, {
     file,
     expected: known.map(expected => expected.join(', ') || 'none').join('; '),
     found: types.slice(0, MAX_LISTED).map(quote).join(', ') || 'none',

@@ -229,11 +229,11 @@ export function chooseClass(
 export function classNamed(name: string, file: string): TokenizerClass {
   const found = CLASSES.find(row => row.name === name);
   if (found !== undefined) return found;
-  throw new GlassbertError('E_TOKENIZER', `Python makes a ${name} of this directory, which is not supported`, {
+  throw new GlassbertError('E_TOKENIZER', `Python tokenizes by the class ${name} here, which is not supported`, {
     file,
     expected: CLASSES.map(row => row.name).join(', '),
     found: quote(name),
-    hint: 'It is named by "tokenizer_class" of tokenizer_config.json, or by "tokenizer_class" or "model_type" of config.json.',
+    hint: '"tokenizer_class" of tokenizer_config.json says so, or "tokenizer_class" or "model_type" of config.json.',
   });
 }
 

@@ -122,7 +122,7 @@ export function createTokenizer(parts: TokenizerParts): Tokenizer {
   const ids = readVocabulary(json, file, rows);
   const args = argumentsOf(parts, file);
   const tokens = args.tokens(made, (json.padding as JsonObject | null | undefined)?.pad_token);
-  const pipeline = keepsFile ? pipelineOfFile(json, ids, file) : pipelineOfClass(args, tokens, ids);
+  const pipeline = keepsFile ? pipelineOfFile(json, ids, made.name, file) : pipelineOfClass(args, tokens, ids);
   requireUnknown(pipeline.model.unknown, ids, file);
   const added = addTokens(ids, keepsFile ? json : null, tokens, file, notes);
   const template = templateOf(made, json, tokens, added, file);
@@ -217,7 +217,7 @@ function classOf(parts: TokenizerParts, file: string, notes: string[]): Tokenize
   const older = named ? built(plain(named)) : name;
   if (older !== name) {
     notes.push(
-      `The files name ${quote(named as string)}; a ${name} is made, as in transformers 5. transformers 4.57.6 makes a ${older}.`,
+      `transformers 5 takes the class ${name} where the files name ${quote(named as string)}; transformers 4.57.6 takes ${older}.`,
     );
   }
   return classNamed(name, file);
@@ -233,14 +233,15 @@ function jsonOfVocab(
   if (vocab === undefined || made.frame === 'file') {
     throw new GlassbertError('E_TOKENIZER', 'the model has no tokenizer', {
       file,
-      expected: vocab === undefined ? 'tokenizer.json or vocab.txt' : `tokenizer.json, which a ${made.name} is made of`,
+      expected:
+        vocab === undefined ? 'tokenizer.json or vocab.txt' : `tokenizer.json, which the class ${made.name} reads`,
       hint:
         vocab === undefined
           ? 'Save the tokenizer with a current version of transformers: tokenizer.save_pretrained(directory).'
           : 'Where vocab.txt is of a BERT, say so in tokenizer_config.json: "tokenizer_class": "BertTokenizer".',
     });
   }
-  notes.push(`${file}: the tokenizer is a ${made.name} over this vocabulary, as there is no tokenizer.json.`);
+  notes.push(`vocab.txt: the class ${made.name} is made over this vocabulary, as there is no tokenizer.json.`);
   return fromVocabTxt(vocab, file, rows, notes);
 }
 
@@ -335,7 +336,7 @@ function templateOf(
     if (id !== undefined) return { id, token: token ?? 'None', typeId: 0 };
     throw new GlassbertError('E_TOKENIZER', `there is no "${key}_token"`, {
       file,
-      expected: `a name, for a ${made.name}`,
+      expected: `a name, for the class ${made.name}`,
     });
   };
   return FRAMES[made.frame](slot('cls'), slot('sep'));
@@ -353,7 +354,7 @@ function noteUnread(args: Arguments, { normalizer }: BertPipeline, { name }: Tok
     args.has(key) && args.value(key) !== value ? `"${key}": ${args.value(key)}` : [],
   );
   if (unread.length > 0)
-    notes.push(`A ${name} keeps the normalizer of tokenizer.json and does not read ${unread.join(', ')}.`);
+    notes.push(`The class ${name} keeps the normalizer of tokenizer.json and does not read ${unread.join(', ')}.`);
 }
 
 function noteDifferences(
@@ -368,13 +369,10 @@ function noteDifferences(
   if (frame !== 'file' && !isTemplateOf(json, template, file)) found.push('"post_processor"');
   if (found.length === 0) return;
   notes.push(
-    `tokenizer.json is not read where it says otherwise than a ${name} of transformers 5: ${found.join(', ')}.`,
+    `tokenizer.json is not read where the class ${name} of transformers 5 makes its own: ${found.join(', ')}.`,
   );
   const kept = found.filter(key => !OVERRIDDEN.test(key));
-  if (kept.length > 0)
-    notes.push(
-      `transformers 4.57.6 follows tokenizer.json there and gives other ids where it matters: ${kept.join(', ')}.`,
-    );
+  if (kept.length > 0) notes.push(`transformers 4.57.6 reads it and gives other ids, or fails: ${kept.join(', ')}.`);
 }
 
 /** What BertTokenizerFast of transformers 4 wrote over as well. */

@@ -53,7 +53,7 @@ function readLines(vocab: string, rows: number, file: string, notes: string[]): 
   }
   if (vocab.startsWith('\ufeff')) {
     notes.push(
-      `${file}: it begins with a byte order mark, which is part of the first token, as in Python. Save it without.`,
+      `vocab.txt: it begins with a byte order mark, which is part of the first token, as in Python. Save it without.`,
     );
   }
   if (ids.size < id) {
@@ -62,7 +62,7 @@ function readLines(vocab: string, rows: number, file: string, notes: string[]): 
     );
   }
   if (blanks > 0)
-    notes.push(`${file}: ${blanks} lines end in blanks, which are no part of their tokens, as in transformers 5.`);
+    notes.push(`vocab.txt: ${blanks} lines end in blanks, which are no part of their tokens, as in transformers 5.`);
   return ids;
 }
 
