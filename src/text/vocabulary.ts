@@ -32,7 +32,6 @@ export function readVocabulary(
   const vocab = asObject(tokenizerJson.model ?? null, file, 'model').vocab ?? null;
   const table = vocab instanceof Map ? vocab : Array.isArray(vocab) ? places(vocab, file) : entries(vocab, file);
   checkCount(table.size, rows, file);
-  if (table.size === 0) throw refuse(file, 'the vocabulary is empty', 'tokens');
 
   const taken = new Uint8Array(MAX_VOCABULARY);
   for (const [token, id] of table) {

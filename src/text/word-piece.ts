@@ -24,89 +24,75 @@ export interface WordPieceModel {
   readonly maxChars: number;
 }
 
-/** UTF-16 units of a piece. BERT's longest has 18. */
+/** UTF-16 units of a token, prefix included. BERT's longest has 18. */
 const SHORT = 32;
 
 /** @returns the tokens of a word */
 export function wordPiece({ ids, unknown, prefix, maxChars }: WordPieceModel): (word: string) => readonly Token[] {
-  const first = new Pieces(ids, '');
-  const later = prefix === '' ? first : new Pieces(ids, prefix);
+  const first = longestShort(ids, '');
+  const later = longestShort(ids, prefix);
+  const long = new LongTokens(ids);
   const unknownWord: readonly Token[] = [{ id: ids.get(unknown) as number, token: unknown }];
+
+  function longestAt(word: string, start: number): string | undefined {
+    const before = start === 0 ? '' : prefix;
+    const rest = word.length - start;
+    const token = before.length + rest > SHORT ? long.longestAt(before, word, start) : undefined;
+    if (token !== undefined) return token;
+    for (let length = Math.min(rest, (start === 0 ? first : later) - before.length); length > 0; length--) {
+      const piece = word.slice(start, start + length);
+      const token = start === 0 ? piece : before + piece;
+      if (ids.has(token)) return token;
+    }
+    return undefined;
+  }
 
   return word => {
     // Beyond maxChars code points a word is unknown, so certainly beyond twice as many units: megabytes need no counting.
     if (word.length > maxChars && (word.length > 2 * maxChars || [...word].length > maxChars)) return unknownWord;
     const tokens: Token[] = [];
     for (let start = 0; start < word.length; ) {
-      const token = (start === 0 ? first : later).longestAt(word, start);
+      const token = longestAt(word, start);
       if (token === undefined) return unknownWord;
-      tokens.push(token);
-      start += token.token.length - (start === 0 ? 0 : prefix.length);
+      tokens.push({ id: ids.get(token) as number, token });
+      start += token.length - (start === 0 ? 0 : prefix.length);
     }
     return tokens;
   };
 }
 
-/** The tokens of a vocabulary that begin with a prefix, to be found by what follows it. */
-class Pieces {
-  private readonly ids: ReadonlyMap<string, number>;
-  private readonly prefix: string;
-  /** The longest of those with at most SHORT units. */
-  private readonly longestShort: number;
-  private readonly long: LongPieces;
-
-  constructor(ids: ReadonlyMap<string, number>, prefix: string) {
-    this.ids = ids;
-    this.prefix = prefix;
-    let longestShort = 0;
-    const long: string[] = [];
-    for (const token of ids.keys()) {
-      if (!token.startsWith(prefix)) continue;
-      const length = token.length - prefix.length;
-      if (length > SHORT) long.push(token);
-      else if (length > longestShort) longestShort = length;
-    }
-    this.longestShort = longestShort;
-    this.long = new LongPieces(long, prefix.length);
+/** Units of the longest token that begins with the prefix, of those that are looked up. */
+function longestShort(ids: ReadonlyMap<string, number>, prefix: string): number {
+  let longest = 0;
+  for (const token of ids.keys()) {
+    if (token.length > longest && token.length <= SHORT && token.startsWith(prefix)) longest = token.length;
   }
-
-  longestAt(word: string, start: number): Token | undefined {
-    const rest = word.length - start;
-    if (rest > SHORT) {
-      const token = this.long.longestAt(word, start);
-      if (token !== undefined) return { id: this.ids.get(token) as number, token };
-    }
-    for (let length = Math.min(rest, this.longestShort); length > 0; length--) {
-      const piece = word.slice(start, start + length);
-      const token = this.prefix === '' ? piece : this.prefix + piece;
-      const id = this.ids.get(token);
-      if (id !== undefined) return { id, token };
-    }
-    return undefined;
-  }
+  return longest;
 }
 
-/** Tokens in the order of their units. Those that begin as a text does stand side by side, and every unit leaves fewer. */
-class LongPieces {
-  private readonly tokens: readonly string[];
-  private readonly prefix: number;
+/** The longer tokens in the order of their units. Those that begin alike stand side by side, and every unit leaves fewer. */
+class LongTokens {
+  private readonly tokens: string[] = [];
 
-  /** @param prefix - units that all of them begin with and that are not compared */
-  constructor(tokens: readonly string[], prefix: number) {
-    this.tokens = tokens.toSorted((a, b) => (a < b ? -1 : 1));
-    this.prefix = prefix;
+  constructor(ids: ReadonlyMap<string, number>) {
+    for (const token of ids.keys()) {
+      if (token.length > SHORT) this.tokens.push(token);
+    }
+    this.tokens.sort();
   }
 
-  longestAt(word: string, start: number): string | undefined {
+  /** The longest that is the prefix and goes on as the word does. */
+  longestAt(prefix: string, word: string, start: number): string | undefined {
     let found: string | undefined;
     let [from, to] = [0, this.tokens.length];
     for (let depth = 0; from < to; depth++) {
       const token = this.tokens[from] as string;
-      if (token.length === this.prefix + depth) {
-        found = token;
+      if (token.length === depth) {
+        if (depth > prefix.length) found = token;
         from++;
       }
-      const unit = word.charCodeAt(start + depth); // NaN behind the end, which nothing equals
+      const within = depth < prefix.length;
+      const unit = within ? prefix.charCodeAt(depth) : word.charCodeAt(start + depth - prefix.length); // NaN behind the end
       from = this.seek(from, to, depth, other => other >= unit);
       to = this.seek(from, to, depth, other => other !== unit);
     }
@@ -115,7 +101,7 @@ class LongPieces {
 
   /** The first place in a sorted row where the unit passes. It is mostly near the beginning or the end: steps double from there. */
   private seek(from: number, to: number, depth: number, passes: (unit: number) => boolean): number {
-    const passesAt = (i: number): boolean => passes((this.tokens[i] as string).charCodeAt(this.prefix + depth));
+    const passesAt = (i: number): boolean => passes((this.tokens[i] as string).charCodeAt(depth));
     if (from >= to || passesAt(from)) return from;
     if (!passesAt(to - 1)) return to;
     let [below, above] = [from, to - 1];
