@@ -425,7 +425,10 @@ function checkRows(
     file,
     expected: `ids below ${rows}, the "vocab_size" of config.json`,
     found: beyond.length > 0 ? listing(beyond) : `an id of ${needed - 1}`,
-    hint: 'The tokenizer and the weights are of different models; or special tokens have other names, which belong into tokenizer_config.json ("cls_token": …).',
+    hint:
+      beyond.length > 0
+        ? 'The tokenizer and the weights are of different models; or special tokens have other names, which belong into tokenizer_config.json ("cls_token": …).'
+        : 'The tokenizer and the weights are of different models.',
   });
 }
 
