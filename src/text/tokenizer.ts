@@ -362,7 +362,7 @@ function directionOf(json: JsonObject, key: 'truncation' | 'padding'): Json | un
 function noteUnread(args: Arguments, { normalizer }: BertPipeline, { name }: TokenizerClass, notes: string[]): void {
   const stated = { do_lower_case: normalizer.lowercase, tokenize_chinese_chars: normalizer.handleChineseChars };
   const unread = Object.entries(stated).flatMap(([key, value]) =>
-    args.has(key) && args.value(key) !== value ? `"${key}": ${args.value(key)}` : [],
+    args.value(key) === !value ? `"${key}": ${!value}` : [],
   );
   if (unread.length > 0)
     notes.push(`The class ${name} keeps the normalizer of tokenizer.json and does not read ${unread.join(', ')}.`);
