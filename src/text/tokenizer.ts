@@ -157,9 +157,10 @@ export function createTokenizer(parts: TokenizerParts): Tokenizer {
   const searched = added.tokens(splitSpecial);
   const slots = [...single, ...paired].flatMap(slot => ('id' in slot ? slot.id : []));
   const spare = spareTokens(tokens, added, ids, slots);
-  const all = [sizeOfVocabulary(ids), ...slots.map(id => id + 1), ...searched.map(({ id }) => id + 1)];
-  const needed = all.filter(size => !spare.has(size - 1));
-  const neededRows = needed.reduce((a, b) => Math.max(a, b));
+  const used = [sizeOfVocabulary(ids), ...slots.map(id => id + 1)];
+  const largest = (sizes: readonly number[]): number => sizes.reduce((a, b) => Math.max(a, b), 0);
+  const sizesOf = (tokens: readonly { readonly id: number }[]): number[] => tokens.map(({ id }) => id + 1);
+  const neededRows = largest([...used, ...sizesOf(searched.filter(({ id }) => !spare.has(id)))]);
   checkRows(neededRows, searched, rows, file);
   if (roomFor(single, maxLength) === undefined) {
     throw new GlassbertError('E_CONFIG', 'the maximum length has no room for the special tokens', {
@@ -176,7 +177,7 @@ export function createTokenizer(parts: TokenizerParts): Tokenizer {
   return {
     kind: 'WordPiece',
     class: made.name,
-    vocabSize: all.reduce((a, b) => Math.max(a, b)),
+    vocabSize: largest([...used, ...sizesOf(searched)]),
     neededRows,
     typeIdCount: typed ? { single: countTypes(single), pair: countTypes(paired) } : { single: 1, pair: 1 },
     maxLength,
