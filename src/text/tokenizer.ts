@@ -3,7 +3,7 @@
  *
  *   "Hello [SEP]"  ->  hello, [SEP]  ->  [CLS] hello [SEP] [SEP]  ->  101 7592 102 102
  *
- *   class           which Python would make, and what it takes from where    tokenizer-classes.ts, tokenizer-arguments.ts
+ *   class           which Python would make, and what it takes from where    tokenizer-classes.ts, assembly.ts
  *   added tokens    written out in the text, are cut out of it               added-vocabulary.ts, added-tokens.ts
  *   normalization   of what lies between, and words                          bert-normalizer.ts
  *   subwords        WordPiece (Schuster and Nakajima 2012)                   word-piece.ts
@@ -13,16 +13,13 @@
  * Every BERT tokenizer runs this way (bert-pipeline.ts). Others are refused so far.
  */
 import { GlassbertError } from '../errors.ts';
-import { type Json, type JsonObject, quote } from '../io/json.ts';
-import { asObject } from '../io/json-fields.ts';
-import { AddedVocabulary } from './added-vocabulary.ts';
-import { type BertPipeline, checkTypes, differences, pipelineOfFile, tokenizeBert } from './bert-pipeline.ts';
-import { countSpecials, countTypes, FRAMES, readTemplate, type Slot, type Template } from './template.ts';
-import { Arguments, type NamedJson, type TokenArguments } from './tokenizer-arguments.ts';
-import { built, chooseClass, classNamed, plain, type TokenizerClass } from './tokenizer-classes.ts';
-import { fromVocabTxt } from './vocab-txt.ts';
-import { readAddedTokens, readVocabulary, sizeOfVocabulary } from './vocabulary.ts';
+import { quote } from '../io/json.ts';
+import { assemble, listing, type TokenizerParts } from './assembly.ts';
+import { type Tokenize, tokenizeBert } from './bert-pipeline.ts';
+import { countSpecials, countTypes, type Slot } from './template.ts';
 import type { Token } from './word-piece.ts';
+
+export type { TokenizerParts } from './assembly.ts';
 
 export interface Encoding {
   /** [T], special tokens included. */
@@ -51,8 +48,9 @@ export interface Tokenizer {
   /** The largest id + 1, added tokens included. */
   readonly vocabSize: number;
   /**
-   * So many rows the embedding table must have: as many as there are ids, but for a padding or mask token that no file knows
-   * an id of. In Python they stand behind the table as well, and fail where a text holds them.
+   * So many rows the embedding table must have: as many as there are ids, but for special tokens that are added because they
+   * have a name (`mask_token`) and that no template uses. In Python they stand behind the table as well, and fail where a text
+   * holds them.
    */
   readonly neededRows: number;
   /** How many token types an encoding has, of one text and of a pair: so many rows the token type table must have. */
@@ -68,43 +66,15 @@ export interface Tokenizer {
   /**
    * Half surrogate pairs, which are no characters, count as U+FFFD.
    *
-   * A longer text is cut to its first tokens, or to its last where the files say so. Of a pair, each text is first cut to the
-   * maximum length; then the longer one gives way until both are of one length, then both do ("longest_first").
+   * A longer text is cut to its first tokens, or to its last where the files say so. Of a pair, each text is read up to the
+   * word with which it has as many tokens as the pair may have; then the longer one gives way until both are of one length,
+   * then both do ("longest_first").
    *
    * @throws E_ARGUMENT for something else than a string, for options that are none, for a maximum length that the special
    *   tokens alone exceed, and for a pair where the files say nothing about pairs; E_TOKENIZER for a text that holds a token
    *   for which the embedding table has no row
    */
   encode(text: string, options?: EncodeOptions): Encoding;
-}
-
-export interface TokenizerParts {
-  /** tokenizer.json, parsed. */
-  readonly tokenizerJson?: JsonObject;
-  /** The text of vocab.txt, which is read where there is no tokenizer.json. */
-  readonly vocab?: string;
-  /** added_tokens.json, parsed: tokens that the vocabulary lacks, with their ids. */
-  readonly addedTokens?: JsonObject | undefined;
-  /** special_tokens_map.json, parsed. */
-  readonly specialTokensMap?: JsonObject | undefined;
-  /** tokenizer_config.json, parsed. */
-  readonly tokenizerConfig?: JsonObject;
-  /** `processor_kwargs` and `tokenizer_args` of sentence_bert_config.json. */
-  readonly overrides?: readonly NamedJson[];
-  /** `model_type` of config.json. */
-  readonly modelType?: string | undefined;
-  /** `tokenizer_class` of config.json. */
-  readonly modelClass?: string | undefined;
-  /** `do_lower_case` of sentence_bert_config.json: lower case first, whatever the tokenizer does then. */
-  readonly doLowerCase?: boolean;
-  /** In tokens, special tokens included. */
-  readonly maxLength: number;
-  /** Of the embedding table, where it is known: so many tokens there can be. */
-  readonly rows?: number;
-  /** The tokenizer.json or vocab.txt, named in errors. */
-  readonly file?: string;
-  /** The path of another file, named in errors. */
-  readonly pathOf?: (name: string) => string;
 }
 
 /**
@@ -114,45 +84,13 @@ export interface TokenizerParts {
 export function createTokenizer(parts: TokenizerParts): Tokenizer {
   const { doLowerCase = false, maxLength, rows = Number.POSITIVE_INFINITY } = parts;
   const file = parts.file ?? (parts.tokenizerJson === undefined ? 'vocab.txt' : 'tokenizer.json');
-  const notes: string[] = [];
-  const made = classOf(parts, file, notes);
-  const json = parts.tokenizerJson ?? jsonOfVocab(parts, made, rows, file, notes);
-  const keepsFile = made.keepsFile && parts.tokenizerJson !== undefined;
-
-  const ids = readVocabulary(json, file, rows);
-  const args = argumentsOf(parts, file);
-  const tokens = args.tokens(made, (json.padding as JsonObject | null | undefined)?.pad_token);
-  const pipeline = keepsFile ? pipelineOfFile(json, ids, made.name, file) : pipelineOfClass(args, tokens, ids);
-  requireUnknown(pipeline.model.unknown, ids, file);
-  const added = addTokens(ids, keepsFile ? json : null, tokens, file, notes);
-  const template = templateOf(made, json, tokens, added, file);
+  const { name, pipeline, searched, template, special, spare, keepEnd, typed, ...assembled } = assemble(
+    parts,
+    rows,
+    file,
+  );
   const { single, pair: paired = [] } = template;
-  if (parts.tokenizerJson !== undefined) {
-    if (keepsFile) noteUnread(args, pipeline, made, notes);
-    else checkTypes(json, file);
-    noteDifferences(json, made, keepsFile ? null : pipeline, template, file, notes);
-  }
-
-  const keepEnd = args.side('truncation_side', directionOf(json, 'truncation')) === 'left';
-  if (keepEnd) notes.push('The truncation side is left: of a long text the end is kept.');
-  if (args.side('padding_side', directionOf(json, 'padding')) === 'left') {
-    notes.push(
-      'The padding side is left. Nothing is padded here: a text has the vector that Python gives it by itself.',
-    );
-  }
-  const stated = args.hasTypes();
-  const typed = stated ?? made.hasTypes;
-  if (stated === false) notes.push('"model_input_names" lists no token_type_ids: all are 0.');
-  const splitSpecial = args.boolean('split_special_tokens', false);
-  if (splitSpecial) notes.push('"split_special_tokens" is true: a special token that is written in a text is text.');
-
-  const searched = added.tokens(splitSpecial);
-  const slots = [...single, ...paired].flatMap(slot => ('id' in slot ? slot.id : []));
-  const spare = spareTokens(tokens, added, ids, slots);
-  const all = [sizeOfVocabulary(ids), ...slots.map(id => id + 1), ...searched.map(({ id }) => id + 1)];
-  const needed = all.filter(size => !spare.has(size - 1));
-  const neededRows = needed.reduce((a, b) => Math.max(a, b));
-  checkRows(neededRows, searched, rows, file);
+  checkRows(assembled.neededRows, searched, rows, file);
   if (roomFor(single, maxLength) === undefined) {
     throw new GlassbertError('E_CONFIG', 'the maximum length has no room for the special tokens', {
       file,
@@ -162,19 +100,17 @@ export function createTokenizer(parts: TokenizerParts): Tokenizer {
 
   const lowercaseFirst = doLowerCase || pipeline.normalizer.lowercaseFirst === true;
   const tokenize = tokenizeBert({ ...pipeline, normalizer: { ...pipeline.normalizer, lowercaseFirst } }, searched);
-  const contents = [...tokens.named.map(({ token }) => token.content), ...tokens.extra.map(({ content }) => content)];
-  const special = new Set(contents.map(content => added.idOf(content)));
 
   return {
     kind: 'WordPiece',
-    class: made.name,
-    vocabSize: all.reduce((a, b) => Math.max(a, b)),
-    neededRows,
+    class: name,
+    vocabSize: assembled.vocabSize,
+    neededRows: assembled.neededRows,
     typeIdCount: typed ? { single: countTypes(single), pair: countTypes(paired) } : { single: 1, pair: 1 },
     maxLength,
-    idOf: token => added.idOf(token),
+    idOf: assembled.idOf,
     isSpecial: id => special.has(id),
-    notes,
+    notes: assembled.notes,
     encode(text, options = {}) {
       const { pair, truncate, length } = checkOptions(options, maxLength);
       const slots = pair === undefined ? single : template.pair;
@@ -184,222 +120,21 @@ export function createTokenizer(parts: TokenizerParts): Tokenizer {
       if (target === undefined) {
         throw new GlassbertError('E_ARGUMENT', 'maxLength has no room for the special tokens', lengths(slots, length));
       }
-      // Of a pair, each text is first cut to the length that both may have together with the special tokens.
-      const most = pair === undefined || !truncate ? target : length;
-      const read = (text: string) => new Reading(tokenize(wellFormed(text)), most, keepEnd);
+      const isPair = pair !== undefined;
+      const read = (text: string) => {
+        const source = tokenize(wellFormed(text));
+        const wanted = isPair && truncate ? { most: length, byWords: true } : { most: target, byWords: false };
+        return keepEnd ? readEnd(source, wanted.most) : readBeginning(source, wanted);
+      };
       const a = read(text);
-      const b = pair === undefined ? undefined : read(pair);
-      const [keptA, keptB] = longestFirst(Math.min(a.count, most), Math.min(b?.count ?? 0, most), target);
-      const truncated = keptA < a.count || (b !== undefined && keptB < b.count);
-      const encoding = fill(slots, a.kept(keptA), b?.kept(keptB) ?? [], typed);
+      const b = isPair ? read(pair) : undefined;
+      const [keptA, keptB] = isPair ? longestFirst(a.count, b?.count ?? 0, target) : [Math.min(a.count, target), 0];
+      const truncated = a.more || keptA < a.count || (b !== undefined && (b.more || keptB < b.count));
+      const encoding = fill(slots, keep(a, keptA, keepEnd), b === undefined ? [] : keep(b, keptB, keepEnd), typed);
       if (spare.size > 0 && rows < Infinity) requireRows(encoding, rows, file);
       return { ...encoding, truncated };
     },
   };
-}
-
-// What the files say ---------------------------------------------------------------------------------------------------
-
-function classOf(parts: TokenizerParts, file: string, notes: string[]): TokenizerClass {
-  const { tokenizerConfig = {}, modelType, modelClass } = parts;
-  const { pathOf = (name: string) => name } = parts;
-  const [config, model] = [pathOf('tokenizer_config.json'), pathOf('config.json')];
-  const named = tokenizerConfig.tokenizer_class ?? undefined;
-  if (named !== undefined && typeof named !== 'string') {
-    throw new GlassbertError('E_CONFIG', '"tokenizer_class" has the wrong type', {
-      file: config,
-      expected: 'a string',
-    });
-  }
-  const code = tokenizerConfig.auto_map ?? null;
-  const hasCode = typeof code === 'object' && code !== null && (Array.isArray(code) || 'AutoTokenizer' in code);
-  const name = chooseClass({ named, namedByModel: modelClass, modelType, hasCode }, { config, model });
-  const older = named ? built(plain(named)) : name;
-  if (older !== name) {
-    notes.push(
-      `transformers 5 takes the class ${name} where the files name ${quote(named as string)}; transformers 4.57.6 takes ${older}.`,
-    );
-  }
-  return classNamed(name, file);
-}
-
-function jsonOfVocab(
-  { vocab }: TokenizerParts,
-  made: TokenizerClass,
-  rows: number,
-  file: string,
-  notes: string[],
-): JsonObject {
-  if (vocab === undefined || made.frame === 'file') {
-    throw new GlassbertError('E_TOKENIZER', 'the model has no tokenizer', {
-      file,
-      expected:
-        vocab === undefined ? 'tokenizer.json or vocab.txt' : `tokenizer.json, which the class ${made.name} reads`,
-      hint:
-        vocab === undefined
-          ? 'Save the tokenizer with a current version of transformers: tokenizer.save_pretrained(directory).'
-          : 'Where vocab.txt is of a BERT, say so in tokenizer_config.json: "tokenizer_class": "BertTokenizer".',
-    });
-  }
-  notes.push(`vocab.txt: the class ${made.name} is made over this vocabulary, as there is no tokenizer.json.`);
-  return fromVocabTxt(vocab, file, rows, notes);
-}
-
-function argumentsOf(parts: TokenizerParts, file: string): Arguments {
-  const { pathOf = (name: string) => name } = parts;
-  const named = (name: string, json: JsonObject | undefined): NamedJson | undefined =>
-    json === undefined ? undefined : { file: pathOf(name), json };
-  return new Arguments({
-    config: { file: pathOf('tokenizer_config.json'), json: parts.tokenizerConfig ?? {} },
-    overrides: parts.overrides,
-    specialTokensMap: named('special_tokens_map.json', parts.specialTokensMap),
-    addedTokens: named('added_tokens.json', parts.addedTokens),
-    tokenizerJson: parts.tokenizerJson === undefined ? undefined : { file, json: parts.tokenizerJson },
-  });
-}
-
-/** What the constructor of BertTokenizer makes, and those like it: transformers 5.18.0, models/bert/tokenization_bert.py. */
-function pipelineOfClass(args: Arguments, tokens: TokenArguments, ids: ReadonlyMap<string, number>): BertPipeline {
-  return {
-    normalizer: {
-      cleanText: true,
-      handleChineseChars: args.boolean('tokenize_chinese_chars', true),
-      stripAccents: args.stripAccents(),
-      lowercase: args.boolean('do_lower_case', true),
-    },
-    words: 'BertPreTokenizer',
-    model: { ids, unknown: nameOf(tokens, 'unk_token') ?? 'None', prefix: '##', maxChars: 100 },
-  };
-}
-
-function nameOf({ named }: TokenArguments, name: string): string | undefined {
-  return named.find(token => token.name === name)?.token.content;
-}
-
-function requireUnknown(unknown: string, ids: ReadonlyMap<string, number>, file: string): void {
-  if (ids.has(unknown)) return;
-  throw new GlassbertError('E_TOKENIZER', `the unknown token ${quote(unknown)} is not in the vocabulary`, {
-    file,
-    hint: 'It stands for every word that the vocabulary cannot spell. Another vocabulary names it otherwise: say so in tokenizer_config.json ("unk_token": …).',
-  });
-}
-
-/**
- * tokenization_utils_tokenizers.py of transformers 5.18.0, __init__: those of the file where it is kept; then those that are
- * listed with ids, in their order; then the special tokens that are named and not there yet.
- */
-function addTokens(
-  ids: ReadonlyMap<string, number>,
-  kept: JsonObject | null,
-  { decoder, named, extra }: TokenArguments,
-  file: string,
-  notes: string[],
-): AddedVocabulary {
-  const added = new AddedVocabulary(ids);
-  if (kept !== null) added.add(readAddedTokens(kept.added_tokens ?? [], file).map(({ token }) => token));
-  const listed = new Set(decoder.map(({ token }) => token.content));
-  const names = new Set(named.map(({ token }) => token.content));
-  const isMissing = ({ content }: { readonly content: string }): boolean => !added.has(content) && !listed.has(content);
-  const missing = [...named.map(({ token }) => token), ...extra].filter(isMissing);
-  const all = [...decoder.map(({ token }) => token), ...missing];
-  added.add(all.map(token => (names.has(token.content) ? { ...token, special: true } : token)));
-
-  const moved = decoder.filter(({ id, token }) => added.idOf(token.content) !== id);
-  const movedTo = moved.map(({ id, token }) => `${quote(token.content)} from ${id} to ${added.idOf(token.content)}`);
-  if (moved.length > 0)
-    notes.push(`Added tokens have other ids than the files say, as in Python: ${listing(movedTo)}.`);
-  const fresh = missing.filter(({ content }) => !ids.has(content));
-  const freshIds = [...new Set(fresh.map(({ content }) => `${quote(content)} is ${added.idOf(content)}`))];
-  if (freshIds.length > 0)
-    notes.push(`Special tokens that the vocabulary lacks are added to it, as in Python: ${listing(freshIds)}.`);
-  return added;
-}
-
-const MAX_LISTED = 3;
-
-function listing(items: readonly string[]): string {
-  const more = items.length > MAX_LISTED ? ` and ${items.length - MAX_LISTED} more` : '';
-  return items.slice(0, MAX_LISTED).join(', ') + more;
-}
-
-function templateOf(
-  made: TokenizerClass,
-  json: JsonObject,
-  tokens: TokenArguments,
-  added: AddedVocabulary,
-  file: string,
-): Template {
-  if (made.frame === 'file') return readTemplate(json.post_processor ?? null, file);
-  const slot = (key: 'cls' | 'sep') => {
-    const token = nameOf(tokens, `${key}_token`);
-    const id = token === undefined ? made.unnamed?.[key] : added.idOf(token);
-    if (id !== undefined) return { id, token: token ?? 'None', typeId: 0 };
-    throw new GlassbertError('E_TOKENIZER', `there is no "${key}_token"`, {
-      file,
-      expected: `a name, for the class ${made.name}`,
-    });
-  };
-  return FRAMES[made.frame](slot('cls'), slot('sep'));
-}
-
-function directionOf(json: JsonObject, key: 'truncation' | 'padding'): Json | undefined {
-  const value = json[key] ?? null;
-  return value === null ? undefined : (asObject(value, '', key).direction ?? 'Right');
-}
-
-/** Of a file that is kept, some keys of tokenizer_config.json change nothing. */
-function noteUnread(args: Arguments, { normalizer }: BertPipeline, { name }: TokenizerClass, notes: string[]): void {
-  const stated = { do_lower_case: normalizer.lowercase, tokenize_chinese_chars: normalizer.handleChineseChars };
-  const unread = Object.entries(stated).flatMap(([key, value]) =>
-    args.has(key) && args.value(key) !== value ? `"${key}": ${args.value(key)}` : [],
-  );
-  if (unread.length > 0)
-    notes.push(`The class ${name} keeps the normalizer of tokenizer.json and does not read ${unread.join(', ')}.`);
-}
-
-function noteDifferences(
-  json: JsonObject,
-  { name, frame }: TokenizerClass,
-  pipeline: BertPipeline | null,
-  template: Template,
-  file: string,
-  notes: string[],
-): void {
-  const found = pipeline === null ? [] : differences(json, pipeline, file);
-  if (frame !== 'file' && !isTemplateOf(json, template, file)) found.push('"post_processor"');
-  if (found.length === 0) return;
-  notes.push(
-    `tokenizer.json is not read where the class ${name} of transformers 5 makes its own: ${found.join(', ')}.`,
-  );
-  const kept = found.filter(key => !OVERRIDDEN.test(key));
-  if (kept.length > 0) notes.push(`transformers 4.57.6 reads it and gives other ids, or fails: ${kept.join(', ')}.`);
-}
-
-/** What BertTokenizerFast of transformers 4 wrote over as well. */
-const OVERRIDDEN = /^"normalizer\.(lowercase|strip_accents|handle_chinese_chars)"/;
-
-function isTemplateOf(json: JsonObject, template: Template, file: string): boolean {
-  try {
-    return JSON.stringify(readTemplate(json.post_processor ?? null, file)) === JSON.stringify(template);
-  } catch {
-    return false; // it is not used
-  }
-}
-
-/** Ids of padding and mask tokens that were added behind the vocabulary and stand in no list and no template. */
-function spareTokens(
-  { decoder, named, extra }: TokenArguments,
-  added: AddedVocabulary,
-  ids: ReadonlyMap<string, number>,
-  slots: readonly number[],
-): ReadonlySet<number> {
-  const used = new Set([
-    ...decoder.map(({ token }) => token.content),
-    ...extra.map(({ content }) => content),
-    ...named.flatMap(({ name, token }) => (name === 'pad_token' || name === 'mask_token' ? [] : token.content)),
-  ]);
-  const spare = named.filter(({ token: { content } }) => !used.has(content) && !ids.has(content));
-  return new Set(spare.map(({ token }) => added.idOf(token.content) as number).filter(id => !slots.includes(id)));
 }
 
 function checkRows(
@@ -414,7 +149,10 @@ function checkRows(
     file,
     expected: `ids below ${rows}, the "vocab_size" of config.json`,
     found: beyond.length > 0 ? listing(beyond) : `an id of ${needed - 1}`,
-    hint: 'The tokenizer and the weights are of different models; or special tokens have other names, which belong into tokenizer_config.json ("cls_token": …).',
+    hint:
+      beyond.length > 0
+        ? 'The tokenizer and the weights are of different models; or special tokens have other names, which belong into tokenizer_config.json ("cls_token": …).'
+        : 'The tokenizer and the weights are of different models.',
   });
 }
 
@@ -467,31 +205,62 @@ function lengths(slots: readonly Slot[], found: number): { expected: string; fou
   return { expected: `an integer from ${Math.max(1, countSpecials(slots))} on`, found: `${found}` };
 }
 
-/** Tokens that may be in memory beyond the maximum. */
+/** A text as far as it counts. */
+interface Reading {
+  /** How many tokens count. */
+  readonly count: number;
+  /** Those of them that may be wanted: the first or the last. */
+  readonly tokens: readonly Token[];
+  /** Whether there are tokens that do not count. */
+  readonly more: boolean;
+}
+
+/**
+ * Reads until there are enough tokens. Of a pair, tokens beyond them count as well, as they decide which text is the longer
+ * one: huggingface/tokenizers 0.23.2 reads up to the end of a word, and looks whether there are enough only behind words, not
+ * behind added tokens (tokenizer/pre_tokenizer.rs, tokenize_with_limit).
+ */
+function readBeginning(
+  source: ReturnType<Tokenize>,
+  { most, byWords }: { readonly most: number; readonly byWords: boolean },
+): Reading {
+  const tokens: Token[] = [];
+  let count = 0;
+  let enough = most === 0 && !byWords;
+  let next = source.next();
+  for (; !next.done && !enough; next = source.next()) {
+    const isWord = !('token' in next.value);
+    const group = 'token' in next.value ? [next.value] : next.value;
+    for (const token of group) if (tokens.length < most) tokens.push(token);
+    count += group.length;
+    enough = count >= most && (isWord || !byWords);
+  }
+  return { count, tokens, more: !next.done };
+}
+
+/** Tokens that may be in memory beyond those that are wanted. */
 const STEP = 4096;
 
-/** A text as far as it was read: how many tokens that were, and those of them that may be wanted. */
-class Reading {
-  count = 0;
-  private readonly keepEnd: boolean;
-  private tokens: Token[] = [];
-
-  /** @param most - the first so many tokens are kept, or the last */
-  constructor(source: Iterator<Token>, most: number, keepEnd: boolean) {
-    this.keepEnd = keepEnd;
-    // One token more than fits tells that there are too many.
-    for (const end = keepEnd ? Infinity : most + 1; this.count < end; this.count++) {
-      const next = source.next();
-      if (next.done) break;
-      if (keepEnd || this.tokens.length < most) this.tokens.push(next.value);
-      if (this.tokens.length > most + STEP) this.tokens = this.kept(most);
-    }
+/** Reads to the end. The tokens count from the last word on with which there are enough. */
+function readEnd(source: ReturnType<Tokenize>, most: number): Reading {
+  let tokens: Token[] = [];
+  let words: number[] = [];
+  let [total, from, first] = [0, 0, 0];
+  for (let next = source.next(); !next.done; next = source.next()) {
+    const group = 'token' in next.value ? [next.value] : next.value;
+    if (!('token' in next.value)) words.push(total);
+    for (const token of group) tokens.push(token);
+    total += group.length;
+    while (first < words.length && total - (words[first] as number) >= most) from = words[first++] as number;
+    if (first > STEP) [words, first] = [words.slice(first), 0];
+    if (tokens.length > most + STEP) tokens = tokens.slice(-most || tokens.length);
   }
+  return { count: total - from, tokens, more: from > 0 };
+}
 
-  kept(count: number): Token[] {
-    const from = this.keepEnd ? this.tokens.length - count : 0;
-    return this.tokens.slice(from, from + count);
-  }
+/** The first so many tokens of a text, or the last. */
+function keep({ tokens }: Reading, count: number, keepEnd: boolean): readonly Token[] {
+  return keepEnd ? tokens.slice(tokens.length - count) : tokens.slice(0, count);
 }
 
 /** Puts texts and special tokens in their places. */
