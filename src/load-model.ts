@@ -69,7 +69,7 @@ export interface LoadedModel {
 const MAX_THREADS = 16;
 
 const KERNELS: ReadonlyMap<string, () => Kernels> = new Map([
-  ['auto', () => (hasSimd() ? simdKernels() : referenceKernels)],
+  ['auto', () => simdKernels()],
   ['simd', () => simdKernels()],
   ['int8', () => simdKernels({ int8: true })],
   ['reference', () => referenceKernels],
@@ -133,7 +133,7 @@ export async function loadModel(files: ModelFiles, options: LoadOptions): Promis
     encoder,
     settings,
     modules: modules.map(({ module }) => module),
-    threads: threads > 1 ? new Threads(encoder, (kernels as SimdKernels).share(threads)) : null,
+    threads: threads > 1 ? new Threads(encoder, (kernels as Required<SimdKernels>).share(threads)) : null,
     report: {
       directory: files.directory,
       verification: files.verification ?? null,
@@ -161,12 +161,20 @@ function chooseKernels(
   { kernels: name = 'auto', wide = false }: LoadOptions,
   warn: (warning: Warning) => void,
 ): Kernels {
+  if (name === 'auto' && !hasSimd()) {
+    warn({
+      code: 'W_NO_SIMD',
+      message:
+        'This engine has no WebAssembly SIMD: the reference kernels run. Their vectors are right, and take much longer.',
+    });
+    return referenceKernels;
+  }
   if (wide && ['auto', 'simd', 'int8'].includes(name)) {
     const kernels = wideKernels({ int8: name === 'int8' });
     if (kernels !== null) return kernels;
     warn({
       code: 'W_NOT_WIDE',
-      message: 'This engine has no vectors of 256 bits, or they failed their check: the normal kernels run.',
+      message: 'This engine makes no vectors of 256 bits, or they failed their check: the normal kernels run.',
     });
   }
   const kernels = KERNELS.get(name);

@@ -5,12 +5,11 @@ declare namespace WebAssembly {
   }
   class Memory {
     constructor(limits: { initial: number; maximum: number; shared: boolean });
-    readonly buffer: SharedArrayBuffer;
+    readonly buffer: ArrayBufferLike;
     grow(pages: number): number;
   }
   class Instance {
     constructor(module: Module, imports: { env: { memory: Memory } });
     readonly exports: unknown;
   }
-  function validate(bytes: Uint8Array<ArrayBuffer>): boolean;
 }
