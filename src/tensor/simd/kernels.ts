@@ -20,7 +20,7 @@ import type { Gang } from './gang.ts';
 import { type DotName, fastestDot, fitsInt8, int8Functions, int8Linear, packInt8 } from './int8.ts';
 import { layerNormCode, layerNormScratchBytes } from './layer-norm.ts';
 import { linearCode, pack } from './matmul.ts';
-import { plainMadd, relaxedMadd, type Target, TILE_ROWS } from './tile.ts';
+import { keptBytes, plainMadd, relaxedMadd, type Target, TILE_ROWS } from './tile.ts';
 import { joiningVectors } from './wide.ts';
 
 /** Rows that may be read or written beyond the last: five by a tile of six, fifteen by sixteen packed keys. */
@@ -241,7 +241,7 @@ export function simdKernels(options: Partial<Build> & { shared?: SharedKernels }
       }
       // Parts are whole tiles, so that none writes beyond its rows into those of another.
       inParts(activation === undefined ? 'linear' : `linear ${activation}`, N, TILE_ROWS, (first, rows) => {
-        return [at(out) + 4 * F * first, at(x) + 4 * D * first, at(w.weight), bias, rows, D, F];
+        return [at(out) + 4 * F * first, at(x) + 4 * D * first, at(w.weight), bias, rows, D, F, allocate(keptBytes(W))];
       });
     }
     end = mark;

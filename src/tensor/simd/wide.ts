@@ -25,7 +25,7 @@ const TURNS = 40;
 
 /** What is computed in a turn, and where its arrays lie in a memory of four pages. */
 const [N, D, F] = [96, 256, 64];
-const [PAGES, X, PANELS, BIAS, OUT] = [4, 0, 0x20000, 0x30000, 0x38000];
+const [PAGES, X, PANELS, BIAS, KEPT, OUT] = [4, 0, 0x20000, 0x30000, 0x34000, 0x38000];
 
 /** Once a process. */
 let gains: boolean | undefined;
@@ -68,7 +68,7 @@ function gainOf(set: (flag: string) => void): number {
     // Modules of equal bytes share their code: the name makes them two.
     const started = start(new Map([[flag, linearCode({ madd: relaxedMadd, columns: 16 })]]), PAGES);
     if (started === null) return 0;
-    const run = (): void => started.run[flag](OUT, X, PANELS, BIAS, N, D, F);
+    const run = (): void => started.run[flag](OUT, X, PANELS, BIAS, N, D, F, KEPT);
     run(); // compiled by its first call
     runs.push(run);
   }
