@@ -23,10 +23,10 @@ export {
   type Verification,
   type Warning,
 } from './io/load-report.ts';
-export type { LoadOptions } from './load-model.ts';
+export type { AnyLoadOptions, LoadOptions, OracleOptions } from './load-model.ts';
 export { POOLING_MODES, type PoolingMode } from './pooling/pooling.ts';
 export { type SimilarityName, similarity } from './pooling/similarity.ts';
-export { DEFAULT_MODEL, type EncodeOptions, type Input, SentenceEncoder } from './sentence-encoder.ts';
+export { defaultModel, type EncodeOptions, type FileUrl, type Input, SentenceEncoder } from './sentence-encoder.ts';
 export { type Floats, rowOf, type Tensor, view } from './tensor/tensor.ts';
 export type { Encoding } from './text/tokenizer.ts';
 export type { VerifyOptions } from './trust/verify.ts';

@@ -9,10 +9,19 @@
 import { fileURLToPath } from 'node:url';
 import type { Observe, PackedIds } from './bert/bert.ts';
 import { GlassbertError } from './errors.ts';
+import { urlBeside } from './io/beside.ts';
 import { openModelFiles } from './io/files.ts';
 import { quote } from './io/json.ts';
 import type { LoadReport } from './io/load-report.ts';
-import { checkLoadOptions, type LoadedModel, type LoadOptions, loadModel } from './load-model.ts';
+import {
+  type AnyLoadOptions,
+  checkLoadOptions,
+  type LoadedModel,
+  type LoadOptions,
+  loadModel,
+  type OracleOptions,
+} from './load-model.ts';
+import { nameOf } from './options.ts';
 import { pooledVectors } from './pooled.ts';
 import { normalize } from './pooling/modules.ts';
 import { similarity } from './pooling/similarity.ts';
@@ -53,10 +62,27 @@ const WINDOW_TOKENS = 4 * PASS_TOKENS;
 /** Floats of the widest intermediate of a pass, 128 MB: a batch of many long texts is computed in several passes. */
 const MAX_PASS_FLOATS = 2 ** 25;
 
-/** The model that ships with this package. */
-export const DEFAULT_MODEL: string = fileURLToPath(new URL('../models/glassbert-mini', import.meta.url));
+/**
+ * The directory of the model that ships with this package.
+ *
+ * @throws E_DIRECTORY_MISSING in a bundled program that does not know where it lies
+ */
+export function defaultModel(): string {
+  const url = urlBeside(import.meta.url, '../models/glassbert-mini');
+  if (url !== null) return fileURLToPath(url);
+  throw new GlassbertError('E_DIRECTORY_MISSING', 'the model that ships with glassbert is not beside the program', {
+    hint: 'Give the path of a model directory, or leave glassbert out of the bundle (external).',
+  });
+}
 
-export class SentenceEncoder {
+/** An address of this disk, as `new URL('file:///models/mini')` or `pathToFileURL` give it. */
+export interface FileUrl {
+  readonly href: string;
+  readonly protocol: string;
+}
+
+/** @typeParam Data - Float32Array; of the oracle, Float64Array */
+export class SentenceEncoder<Data extends Floats = Float32Array> {
   /** What was loaded, and why. */
   readonly report: LoadReport;
   readonly #model: LoadedModel;
@@ -78,17 +104,18 @@ export class SentenceEncoder {
    * vectors.shape;                         // [2, 384]
    * encoder.similarity(vectors, vectors);  // { data: Float32Array [1, 0.66, 0.66, 1], shape: [2, 2] }
    */
-  static async load(directory: string = DEFAULT_MODEL, options: LoadOptions = {}): Promise<SentenceEncoder> {
-    checkLoadOptions(directory, options);
-    const { verify } = options;
-    if (Object.hasOwn(options, 'verify') && verify === undefined) {
-      // Whoever has computed what to verify by and got nothing must not load unverified.
-      throw new GlassbertError('E_ARGUMENT', 'verify is given and undefined', {
-        expected: 'an object, or no such option',
-      });
-    }
-    const files = await (verify === undefined ? openModelFiles(directory) : openVerifiedFiles(directory, verify));
-    return new SentenceEncoder(await loadModel(files, options));
+  static load(directory: string | FileUrl | undefined, options: OracleOptions): Promise<SentenceEncoder<Float64Array>>;
+  static load(directory?: string | FileUrl, options?: LoadOptions): Promise<SentenceEncoder>;
+  static load(directory: string | FileUrl | undefined, options: AnyLoadOptions): Promise<SentenceEncoder<Floats>>;
+  static async load(
+    directory: string | FileUrl = defaultModel(),
+    options: AnyLoadOptions = {},
+  ): Promise<SentenceEncoder<Floats>> {
+    const checked = checkLoadOptions(options);
+    const { verify } = checked;
+    const path = pathOf(directory);
+    const files = await (verify === undefined ? openModelFiles(path) : openVerifiedFiles(path, verify));
+    return new SentenceEncoder(await loadModel(files, checked));
   }
 
   /**
@@ -118,7 +145,7 @@ export class SentenceEncoder {
    *
    * @throws E_ARGUMENT, E_PROMPT_UNKNOWN, E_TENSOR_VALUE when a vector is not finite, E_MEMORY
    */
-  async encode(input: string | readonly Input[], options: EncodeOptions = {}): Promise<Tensor> {
+  async encode(input: string | readonly Input[], options: EncodeOptions = {}): Promise<Tensor<Data>> {
     const inputs = typeof input === 'string' ? [input] : checkInputs(input);
     checkOptions(options);
     const { batchSize = DEFAULT_BATCH_SIZE, truncateDim = this.#model.settings.truncateDim.value ?? undefined } =
@@ -176,11 +203,11 @@ export class SentenceEncoder {
     }
     await Promise.all(running);
     if (options.normalize) normalize(data, inputs.length, D);
-    return { data, shape: typeof input === 'string' ? [D] : [inputs.length, D] };
+    return { data: data as Data, shape: typeof input === 'string' ? [D] : [inputs.length, D] };
   }
 
   /** `encode` with the prompt named "query", unless another is given. */
-  encodeQuery(input: string | readonly Input[], options: EncodeOptions = {}): Promise<Tensor> {
+  encodeQuery(input: string | readonly Input[], options: EncodeOptions = {}): Promise<Tensor<Data>> {
     return this.encode(input, { ...options, promptName: options.promptName ?? 'query' });
   }
 
@@ -188,7 +215,7 @@ export class SentenceEncoder {
    * `encode` with the prompt named "document", unless another is given. As in sentence-transformers it is there, and empty,
    * where the model states none; a prompt named "passage" is asked for by `promptName`.
    */
-  encodeDocument(input: string | readonly Input[], options: EncodeOptions = {}): Promise<Tensor> {
+  encodeDocument(input: string | readonly Input[], options: EncodeOptions = {}): Promise<Tensor<Data>> {
     return this.encode(input, { ...options, promptName: options.promptName ?? 'document' });
   }
 
@@ -280,6 +307,21 @@ export class SentenceEncoder {
     const { ids } = tokenizer.encode(prompt);
     return ids.length - (tokenizer.isSpecial(ids[ids.length - 1]) ? 1 : 0);
   }
+}
+
+/** A URL object counts as a path where it is one, as in Node. */
+function pathOf(directory: string | FileUrl): string {
+  if (typeof directory === 'string') return directory;
+  const isFile = typeof directory === 'object' && directory?.protocol === 'file:' && typeof directory.href === 'string';
+  try {
+    if (isFile) return fileURLToPath(directory.href);
+  } catch {
+    // of another machine, or with an escaped slash: as little a path as any other
+  }
+  throw new GlassbertError('E_ARGUMENT', 'the model directory is given as a path', {
+    expected: 'a string, or a URL object with file:',
+    found: nameOf(typeof directory === 'object' && directory !== null ? (directory.href ?? directory) : directory),
+  });
 }
 
 function withPrompt(prompt: string, input: Input): Input {

@@ -8,6 +8,7 @@
 import { Worker } from 'node:worker_threads';
 import type { PackedIds } from './bert/bert.ts';
 import { type ErrorCode, GlassbertError } from './errors.ts';
+import { scriptBeside } from './io/beside.ts';
 import type { Encoder } from './pooled.ts';
 import { Gang, newSlot, type Slot } from './tensor/simd/gang.ts';
 import type { SharedKernels } from './tensor/simd/kernels.ts';
@@ -48,8 +49,10 @@ interface Thread {
 
 const DISPOSED = 'the encoder was disposed of';
 
-// The built file has another ending; a URL in a string is not rewritten by the compiler.
-const SCRIPT = new URL(import.meta.url.endsWith('.ts') ? './thread.ts' : './thread.js', import.meta.url);
+/** Null in a program that was bundled without it. */
+export function threadScript(): URL | null {
+  return scriptBeside(import.meta.url, 'thread');
+}
 
 export class Threads {
   readonly #encoder: Encoder;
@@ -158,7 +161,9 @@ export class Threads {
 
   #start(thread: Thread): Worker {
     const data: ThreadData = { shared: thread.shared, encoder: this.#encoder };
-    const worker = new Worker(SCRIPT, { workerData: data, execArgv: [] });
+    const script = threadScript();
+    if (script === null) throw new Error('thread.js is not beside the program');
+    const worker = new Worker(script, { workerData: data, execArgv: [] });
     worker.on('message', (answer: Answer) => {
       const { pending } = thread;
       if (pending?.number !== answer.number) return;
