@@ -132,6 +132,8 @@ export const WARNING_CODES = {
   W_IGNORE_PATHS: 'Whoever signed left more out than the files of git and the signature.',
   W_LENGTH_CLAMPED: 'The files allow longer texts than the model has positions: texts are cut there.',
   W_MANIFEST_UNPINNED: 'A list of checksums was itself not pinned: it shows accidents, not attacks.',
+  W_NO_SIMD:
+    'The engine has no WebAssembly SIMD, or no leave to compile it: the reference kernels run, which are slower.',
   W_NO_THREADS: 'The script of the threads is not beside the program, which was probably bundled: one thread computes.',
   W_NOT_WIDE: 'Vectors of 256 bits were asked for and cannot be used: the normal kernels run.',
   W_PROJECTION_UNUSED: 'The pooling is not the one that the projection of DPR follows: it is not used.',
