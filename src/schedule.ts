@@ -83,7 +83,7 @@ const MIN_SHARED_TOKENS = 64;
 const HERE_MS = 5;
 
 /** A pass on the caller's thread where there are no threads: long enough for the products, short enough for timers. */
-const TURN_MS = 30;
+const TURN_MS = 24;
 const MIN_TURN_TOKENS = 48;
 
 /** What a pass costs beside its tokens, in tokens. */

@@ -19,14 +19,23 @@ async function load(options: LoadOptions, directory?: string): Promise<SentenceE
   return encoder;
 }
 
-/** How long `run` took, and how often a timer of so many milliseconds fired meanwhile. */
-async function timed<Result>(ms: number, run: () => Promise<Result>) {
-  let fired = 0;
-  const timer = setInterval(() => fired++, ms);
+/**
+ * What `run` gives, how long it took, how often a timer of 5 ms fired meanwhile, and how many turns the event loop had, which
+ * does not depend on how busy the machine is.
+ */
+async function watched<Result>(run: () => Promise<Result>) {
+  let [fired, turns, isOver] = [0, 0, false];
+  const timer = setInterval(() => fired++, 5);
+  const turn = (): void => {
+    turns++;
+    if (!isOver) setImmediate(turn);
+  };
+  setImmediate(turn);
   const begin = performance.now();
   try {
-    return { result: await run(), took: performance.now() - begin, fired };
+    return { result: await run(), took: performance.now() - begin, fired, turns };
   } finally {
+    isOver = true;
     clearInterval(timer);
   }
 }
@@ -36,13 +45,15 @@ describe.each([{ threads: 1 }, { threads: 2 }])('$threads threads', options => {
     const encoder = await load(options);
     const inputs = many(500);
     await encoder.encode(inputs.slice(0, 100)); // threads are started
-    const one = await timed(5, () => encoder.encode(inputs));
-    const each = await timed(5, () => Promise.all(inputs.map(text => encoder.encode(text))));
+    const one = await watched(() => encoder.encode(inputs));
+    const each = await watched(() => Promise.all(inputs.map(text => encoder.encode(text))));
     const row = (b: number): Floats => rowOf(one.result, b);
     expect(each.result.every(({ data }, b) => data.every((value, d) => value === row(b)[d]))).toBe(true);
-    expect(each.fired).toBeGreaterThan(each.took / 50);
-    expect(one.fired).toBeGreaterThan(one.took / 50);
-    expect(each.took).toBeLessThan(2 * one.took + 100); // 0.9 to 1.1 on a quiet machine
+    for (const { took, fired, turns } of [one, each]) {
+      expect(turns).toBeGreaterThan(20); // some 10,000 tokens, at most 512 in a pass
+      expect(fired).toBeGreaterThan(took / 250); // every 10 to 30 ms on a quiet machine
+    }
+    expect(each.took).toBeLessThan(3 * one.took + 100); // 0.9 to 1.1 on a quiet machine
   });
 
   test('calls of all sizes at once have the bits that they have alone', async () => {
@@ -62,10 +73,11 @@ describe.each([{ threads: 1 }, { threads: 2 }])('$threads threads', options => {
 
   test('one after the other, calls let timers fire too', async () => {
     const encoder = await load(options);
-    const { took, fired } = await timed(5, async () => {
+    const { took, fired, turns } = await watched(async () => {
       for (let i = 0; i < 300; i++) await encoder.encode('hello world');
     });
-    expect(fired).toBeGreaterThan(took / 50);
+    expect(turns).toBeGreaterThan(20);
+    expect(fired).toBeGreaterThan(took / 250);
   });
 
   test('a small call is not held up by a large one', async () => {
