@@ -44,8 +44,12 @@ interface Thread {
 }
 
 /** Null in a program that was bundled without it. */
-export function threadScript(): URL | null {
+function threadScript(): URL | null {
   return scriptBeside(import.meta.url, 'thread');
+}
+
+export function hasThreadScript(): boolean {
+  return threadScript() !== null;
 }
 
 export function disposed(): GlassbertError {

@@ -1,7 +1,7 @@
 /** What is used of the WebAssembly of every engine; TypeScript has its types only among those of browsers. */
 declare namespace WebAssembly {
   class Module {
-    constructor(bytes: Uint8Array<ArrayBuffer>);
+    constructor(bytes: Uint8Array);
   }
   class Memory {
     constructor(limits: { initial: number; maximum: number; shared: boolean });
