@@ -19,6 +19,9 @@ export const ERROR_CODES = {
   E_OUTPUT: {
     cause: 'An output file cannot be written.',
     fix: 'Name a file in a directory that exists and may be written to, on a disk with room.' },
+  E_DISPOSED: {
+    cause: 'The encoder was disposed of before or during the call.',
+    fix: 'Call dispose when nothing needs the encoder any more, or load the model again.' },
   E_PROMPT_UNKNOWN: {
     cause: 'A prompt name is not among the prompts of the model.',
     fix: 'Take one of the names in the message, or give the text itself as `prompt`.' },
@@ -129,6 +132,9 @@ export const WARNING_CODES = {
   W_IGNORE_PATHS: 'Whoever signed left more out than the files of git and the signature.',
   W_LENGTH_CLAMPED: 'The files allow longer texts than the model has positions: texts are cut there.',
   W_MANIFEST_UNPINNED: 'A list of checksums was itself not pinned: it shows accidents, not attacks.',
+  W_NO_SIMD:
+    'The engine has no WebAssembly SIMD, or no leave to compile it: the reference kernels run, which are slower.',
+  W_NO_THREADS: 'The script of the threads is not beside the program, which was probably bundled: one thread computes.',
   W_NOT_WIDE: 'Vectors of 256 bits were asked for and cannot be used: the normal kernels run.',
   W_PROJECTION_UNUSED: 'The pooling is not the one that the projection of DPR follows: it is not used.',
   W_READ_AS_JSONL: 'An input was taken for lines of JSON because of its name or content.',

@@ -9,7 +9,7 @@
  */
 import { GlassbertError } from '../errors.ts';
 import { npyHeader } from '../io/npy.ts';
-import { rowOf, type Tensor } from '../tensor/tensor.ts';
+import { rowOf, type TensorLike } from '../tensor/tensor.ts';
 import { decimals } from './decimal.ts';
 import { json } from './terminal.ts';
 import type { Entry } from './texts.ts';
@@ -24,11 +24,11 @@ export interface VectorFormat {
   /** Whether the header says how many rows there are. */
   readonly countsRows: boolean;
   /** @param vectors - [B, D], of the B entries */
-  rows(entries: readonly Entry[], vectors: Tensor): string | Uint8Array;
+  rows(entries: readonly Entry[], vectors: TensorLike): string | Uint8Array;
 }
 
 /** @param like - [0, D], tells the width and the type of the elements */
-export function vectorFormat(name: FormatName, like: Tensor): VectorFormat {
+export function vectorFormat(name: FormatName, like: TensorLike): VectorFormat {
   const D = like.shape[1];
   switch (name) {
     case 'jsonl':
@@ -57,7 +57,7 @@ export function vectorFormat(name: FormatName, like: Tensor): VectorFormat {
 }
 
 /** @throws E_TENSOR_VALUE for a vector with NaN or an infinity, which most readers would not notice */
-export function checkFinite(entries: readonly Entry[], vectors: Tensor): void {
+export function checkFinite(entries: readonly Entry[], vectors: TensorLike): void {
   const at = vectors.data.findIndex(x => !Number.isFinite(x));
   if (at < 0) return;
   const { id } = entries[Math.floor(at / vectors.shape[1])];
@@ -68,7 +68,7 @@ export function checkFinite(entries: readonly Entry[], vectors: Tensor): void {
 
 function lines(
   entries: readonly Entry[],
-  vectors: Tensor,
+  vectors: TensorLike,
   line: (id: string | number, vector: readonly string[]) => string,
 ): string {
   return entries.map(({ id }, b) => `${line(id, decimals(rowOf(vectors, b)))}\n`).join('');

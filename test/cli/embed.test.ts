@@ -3,14 +3,21 @@ import { readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { expect, test } from 'vitest';
-import { type EncodeOptions, type LoadOptions, rowOf, SentenceEncoder, type Tensor } from '../../src/index.ts';
+import {
+  type AnyLoadOptions,
+  type EncodeOptions,
+  rowOf,
+  SentenceEncoder,
+  type Tensor,
+  type TensorLike,
+} from '../../src/index.ts';
 import { finish, fixture, glassbert, makeDirectory, makeFile, output, start } from './run.ts';
 
 const TEXTS = ['The weather is lovely today.', '', "It's so sunny outside!"];
 
 const SMALL = fixture('bert-mean-normalize');
 
-async function api(texts: string[], model?: string, options: LoadOptions & EncodeOptions = {}): Promise<Tensor> {
+async function api(texts: string[], model?: string, options: AnyLoadOptions & EncodeOptions = {}): Promise<Tensor> {
   const { kernels, pooling, ...encodeOptions } = options;
   const encoder = await SentenceEncoder.load(model, { ...(kernels && { kernels }), ...(pooling && { pooling }) });
   return encoder.encode(texts, encodeOptions);
@@ -40,7 +47,7 @@ function parseLines(text: string): Line[] {
 }
 
 /** Only what the command line writes. */
-function readNpy(bytes: Buffer): Tensor {
+function readNpy(bytes: Buffer): TensorLike {
   expect(bytes.subarray(0, 8).toString('latin1')).toBe('\x93NUMPY\x01\x00');
   const start = 10 + bytes.readUInt16LE(8);
   const header = bytes.toString('latin1', 10, start);
