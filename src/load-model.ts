@@ -8,7 +8,7 @@ import { type BertConfig, parseBertConfig } from './bert/config.ts';
 import { isKnownUnused, type LoadedBert, loadBert } from './bert/weights.ts';
 import { GlassbertError, printable } from './errors.ts';
 import type { ModelFiles } from './io/files.ts';
-import type { LoadReport, ModuleReport, Warning, WeightsReport } from './io/load-report.ts';
+import type { LoadReport, ModuleReport, TokenizerReport, Warning, WeightsReport } from './io/load-report.ts';
 import { describeDirectory, type ModelDirectory, type ModuleEntry } from './io/model-directory.ts';
 import { openWeights, type Weights } from './io/weights.ts';
 import { BOOLEAN, FUNCTION, integer, OBJECT, type Rules, readOptions, STRING } from './options.ts';
@@ -160,7 +160,7 @@ export async function loadModel(files: ModelFiles, options: AnyLoadOptions): Pro
         ...modules.map(({ entry, module }) => reportModule(entry, module.summary)),
       ],
       settings: freeze(settings),
-      tokenizer: { kind: tokenizer.kind, vocabSize: tokenizer.vocabSize, notes: tokenizer.notes },
+      tokenizer: reportTokenizer(tokenizer),
       weights: [bert.report, ...modules.flatMap(({ report }) => report ?? [])],
       dimension: modules.at(-1)?.module.outFeatures ?? settings.pooling.value.length * config.hidden_size,
       savedBy: savedBy(described),
@@ -234,11 +234,11 @@ export function checkTokenizer(tokenizer: Tokenizer, config: BertConfig, file: s
       found: `${tokenizer.typeIdCount.single - 1}`,
     });
   }
-  if (tokenizer.vocabSize <= config.vocab_size) return;
+  if (tokenizer.neededRows <= config.vocab_size) return;
   throw new GlassbertError('E_TOKENIZER', 'the tokenizer has ids that the embedding table has no row for', {
     file,
     expected: `ids below ${config.vocab_size}, the "vocab_size" of config.json`,
-    found: `an id of ${tokenizer.vocabSize - 1}`,
+    found: `an id of ${tokenizer.neededRows - 1}`,
     hint: 'The tokenizer and the weights are of different models.',
   });
 }
@@ -363,6 +363,10 @@ export function reportWeights({ files, tensors }: Weights, prefix: string, unuse
     parameters += sizeOf(shape);
   }
   return { files, prefix, tensors: tensors.size, parameters, dtypes, unused };
+}
+
+function reportTokenizer({ kind, class: name, vocabSize, notes }: Tokenizer): TokenizerReport {
+  return { kind, class: name, vocabSize, notes };
 }
 
 function reportModule(entry: ModuleEntry | undefined, summary: string): ModuleReport {
