@@ -22,6 +22,9 @@ export const ERROR_CODES = {
   E_DISPOSED: {
     cause: 'The encoder was disposed of before or during the call.',
     fix: 'Call dispose when nothing needs the encoder any more, or load the model again.' },
+  E_DISK_FULL: {
+    cause: 'The disk, or the quota on it, has no room for the output.',
+    fix: 'Make room, or write to another disk. `--format npy` takes a third of the room of JSON lines.' },
   E_PROMPT_UNKNOWN: {
     cause: 'A prompt name is not among the prompts of the model.',
     fix: 'Take one of the names in the message, or give the text itself as `prompt`.' },
@@ -139,11 +142,15 @@ export const WARNING_CODES = {
   W_NO_THREADS: 'The script of the threads is not beside the program, which was probably bundled: one thread computes.',
   W_NOT_WIDE: 'Vectors of 256 bits were asked for and cannot be used: the normal kernels run.',
   W_PROJECTION_UNUSED: 'The pooling is not the one that the projection of DPR follows: it is not used.',
+  W_READ_AS_JSON: 'An input was taken for a JSON array because of its content.',
   W_READ_AS_JSONL: 'An input was taken for lines of JSON because of its name or content.',
+  W_READ_AS_TABLE: 'An input was taken for a table because of its first line.',
   W_SINGLE_FILE: 'A signature is of a single file.',
+  W_SPREADSHEET_FORMULA: 'Ids of a CSV output begin as formulas do: a spreadsheet that opens the file would run them.',
   W_STATEMENT_FIELD: 'A signed statement has fields that are of no meaning here. They were not looked at.',
   W_SUBJECT: 'A signed statement names a model otherwise than its directory.',
   W_TENSORS_UNUSED: 'The weights hold tensors that are not part of this architecture.',
+  W_TEXTS_CUT: 'Texts were longer than the model takes; `glassbert tokens` shows where one is cut.',
   W_UNSORTED: 'A signed statement lists its files in no known order.',
 } as const;
 

@@ -26,7 +26,7 @@ import {
 } from './pooling/modules.ts';
 import { checkPrompts, decideDtype, decideSettings, type SettingOptions, type Settings } from './settings.ts';
 import { type Kernels, oracleKernels, referenceKernels } from './tensor/kernels.ts';
-import { hasSimd, type SimdKernels, simdKernels, wideKernels } from './tensor/simd/kernels.ts';
+import { hasSimd, keepsBits, type SimdKernels, simdKernels, wideKernels } from './tensor/simd/kernels.ts';
 import { sizeOf } from './tensor/tensor.ts';
 import { tokenizerOf } from './text/load-tokenizer.ts';
 import type { Tokenizer } from './text/tokenizer.ts';
@@ -47,9 +47,10 @@ export interface LoadOptions extends SettingOptions {
   readonly kernels?: 'auto' | 'simd' | 'int8' | 'reference';
   /**
    * Vectors of 256 bits, by an experimental flag of V8 that holds for the whole process: 1.6 times as fast where it works. They
-   * are compared with the oracle first; where that fails the normal kernels run, and a warning says so. Default false.
+   * are compared with the oracle first; where that fails the normal kernels run, and a warning says so. `auto` takes them where every bit
+   * is what it is without them, and says nothing. Default false.
    */
-  readonly wide?: boolean;
+  readonly wide?: boolean | 'auto';
   /** How many threads compute; default: as many as there are processors. More than one only with the fast kernels. */
   readonly threads?: number;
   /** Receives each warning; by default they go to process.emitWarning. All stand in `report.warnings` too. */
@@ -89,7 +90,7 @@ const KERNELS: ReadonlyMap<string, () => Kernels> = new Map([
 const OPTIONS = {
   verify: OBJECT,
   kernels: STRING, // which there are, chooseKernels knows
-  wide: BOOLEAN,
+  wide: { expected: 'true, false or "auto"', allows: value => BOOLEAN.allows(value) || value === 'auto' },
   threads: integer(1, MAX_THREADS),
   pooling: {
     expected: 'a name or an array of names',
@@ -123,10 +124,9 @@ export async function loadModel(files: ModelFiles, options: AnyLoadOptions): Pro
   const warn = (warning: Warning): void => {
     warnings.push(warning);
   };
-  const kernels = chooseKernels(options, warn);
-  const threads = chooseThreads(options.threads, kernels, warn);
-
   const { described, config, settings } = await describeSettings(files, options, warn);
+  const kernels = chooseKernels(options, widthsOf(described, config), warn);
+  const threads = chooseThreads(options.threads, kernels, warn);
   const { bert, tokenizer, stored } = await loadEncoder(described, config, kernels, settings, warn);
   const modules = await loadModules(described, config, kernels, settings, bert);
   const encoder: Encoder = { config, weights: bert.weights, modes: settings.pooling.value };
@@ -231,8 +231,16 @@ function reportStart({ modules }: ModelDirectory, config: BertConfig, settings: 
   ];
 }
 
+/** Of the heads and of all layers: what products and attention are divided by into tiles. */
+function widthsOf({ modules }: ModelDirectory, config: BertConfig): number[] {
+  const { hidden_size: D, num_attention_heads: H, intermediate_size: F, projection_dim } = config;
+  const dense = modules.map(module => module.config.raw('out_features')).filter(width => typeof width === 'number');
+  return [D / H, D, F, projection_dim, ...dense];
+}
+
 function chooseKernels(
-  { kernels: name = 'auto', wide = false }: AnyLoadOptions,
+  { kernels: name = 'auto', wide: wanted = false }: AnyLoadOptions,
+  widths: readonly number[],
   warn: (warning: Warning) => void,
 ): Kernels {
   if (name === 'auto' && !hasSimd()) {
@@ -243,13 +251,17 @@ function chooseKernels(
     });
     return referenceKernels;
   }
+  // Nobody asked for another bit.
+  const wide = wanted === 'auto' ? widths.every(keepsBits) : wanted;
   if (wide && ['auto', 'simd', 'int8'].includes(name)) {
     const kernels = wideKernels({ int8: name === 'int8' });
     if (kernels !== null) return kernels;
-    warn({
-      code: 'W_NOT_WIDE',
-      message: 'This engine makes no vectors of 256 bits, or they failed their check: the normal kernels run.',
-    });
+    if (wanted !== 'auto') {
+      warn({
+        code: 'W_NOT_WIDE',
+        message: 'This engine makes no vectors of 256 bits, or they failed their check: the normal kernels run.',
+      });
+    }
   }
   const kernels = KERNELS.get(name);
   if (kernels !== undefined) return kernels();

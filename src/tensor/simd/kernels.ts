@@ -115,6 +115,14 @@ export function wideKernels(options: { int8?: boolean } = {}): SimdKernels | nul
   });
 }
 
+/**
+ * Whether a layer or a head of this width has the same bits with vectors of 256 bits as without: whole tiles of 16 columns, or no
+ * tile of 8 either, so that the plain page computes both.
+ */
+export function keepsBits(width: number): boolean {
+  return width % 16 === 0 || width % 8 !== 0;
+}
+
 /** A product and an attention of shapes with edges, to within what f32 explains. */
 function agree(kernels: Kernels, trusted: Kernels): boolean {
   const [N, D, F, H] = [13, 64, 48, 2];
