@@ -11,14 +11,15 @@ import { GlassbertError } from '../errors.ts';
 import { readRecords } from './input/csv.ts';
 import { splitLines } from './input/lines.ts';
 import type { Entry } from './input/texts.ts';
+import { realPath } from './output.ts';
 import { csvHeader, csvRow, type FormatName, idJson, idText, type VectorFormat } from './vector-formats.ts';
 
 /** Formats of one row a line, of which the complete lines can be told. */
 export const RESUMABLE: readonly FormatName[] = ['jsonl', 'base64', 'csv'];
 
-/** The file beside an output where an interrupted run leaves what it has. */
+/** The file beside an output, or beside what a link there leads to, where an interrupted run leaves what it has. */
 export function partialOf(output: string): string {
-  return `${output}.partial`;
+  return `${realPath(output)}.partial`;
 }
 
 interface KeptRow {
