@@ -17,8 +17,14 @@ export const ERROR_CODES = {
     cause: 'An input file or one of its lines cannot be read as text to embed.',
     fix: 'Correct the line that the message names, or state the format with --input-format.' },
   E_OUTPUT: {
-    cause: 'An output file cannot be written.',
-    fix: 'Name a file in a directory that exists and may be written to, on a disk with room.' },
+    cause: 'An output file cannot be written, or would replace a file of another kind.',
+    fix: 'Name a new file in a directory that exists and may be written to.' },
+  E_DISPOSED: {
+    cause: 'The encoder was disposed of before or during the call.',
+    fix: 'Call dispose when nothing needs the encoder any more, or load the model again.' },
+  E_DISK_FULL: {
+    cause: 'The disk, or the quota on it, has no room for the output.',
+    fix: 'Make room, or write to another disk. `--format npy` takes a third of the room of JSON lines.' },
   E_PROMPT_UNKNOWN: {
     cause: 'A prompt name is not among the prompts of the model.',
     fix: 'Take one of the names in the message, or give the text itself as `prompt`.' },
@@ -131,13 +137,20 @@ export const WARNING_CODES = {
   W_IGNORE_PATHS: 'Whoever signed left more out than the files of git and the signature.',
   W_LENGTH_CLAMPED: 'The files allow longer texts than the model has positions: texts are cut there.',
   W_MANIFEST_UNPINNED: 'A list of checksums was itself not pinned: it shows accidents, not attacks.',
+  W_NO_SIMD:
+    'The engine has no WebAssembly SIMD, or no leave to compile it: the reference kernels run, which are slower.',
+  W_NO_THREADS: 'The script of the threads is not beside the program, which was probably bundled: one thread computes.',
   W_NOT_WIDE: 'Vectors of 256 bits were asked for and cannot be used: the normal kernels run.',
   W_PROJECTION_UNUSED: 'The pooling is not the one that the projection of DPR follows: it is not used.',
+  W_READ_AS_JSON: 'An input was taken for a JSON array because of its content.',
   W_READ_AS_JSONL: 'An input was taken for lines of JSON because of its name or content.',
+  W_READ_AS_TABLE: 'An input was taken for a table because of its first line.',
   W_SINGLE_FILE: 'A signature is of a single file.',
+  W_SPREADSHEET_FORMULA: 'Ids of a CSV output begin as formulas do: a spreadsheet that opens the file would run them.',
   W_STATEMENT_FIELD: 'A signed statement has fields that are of no meaning here. They were not looked at.',
   W_SUBJECT: 'A signed statement names a model otherwise than its directory.',
   W_TENSORS_UNUSED: 'The weights hold tensors that are not part of this architecture.',
+  W_TEXTS_CUT: 'Texts were longer than the model takes; `glassbert tokens` shows where one is cut.',
   W_UNSORTED: 'A signed statement lists its files in no known order.',
 } as const;
 

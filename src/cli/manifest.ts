@@ -21,7 +21,7 @@ export function addManifest(program: Command): void {
     .command('manifest')
     .summary('write the checksums of a directory, as sha256sum does')
     .description(
-      'Writes the SHA-256 of every file of a directory, in the form that `sha256sum -c` reads. Left out are .git,\n' +
+      'Writes the SHA-256 of every file of a directory, in the form that `sha256sum -c` reads. Left out are .git, ' +
         '.gitattributes, .github and .gitignore at the top, SHA256SUMS, model.sig and the output itself.',
     )
     .argument('<dir>', 'model directory')
@@ -35,8 +35,9 @@ export function addManifest(program: Command): void {
       'after',
       `
 Examples:
-  glassbert manifest models/all-MiniLM-L6-v2 --output models/all-MiniLM-L6-v2/SHA256SUMS
-  cd models/all-MiniLM-L6-v2 && sha256sum -c SHA256SUMS
+  cd models/all-MiniLM-L6-v2
+  glassbert manifest . --output SHA256SUMS
+  sha256sum -c SHA256SUMS
 ${TRUST_EXIT_HELP}`,
     )
     .action(manifest);

@@ -28,7 +28,7 @@ export function addSign(program: Command): void {
     .command('sign')
     .summary('sign a directory, as the Python tool model_signing does')
     .description(
-      'Signs every file of a directory by OpenSSF Model Signing 1.0. Left out are .git, .gitattributes, .github and\n' +
+      'Signs every file of a directory by OpenSSF Model Signing 1.0. Left out are .git, .gitattributes, .github and ' +
         '.gitignore at the top, the signature itself, and what --ignore-path names; the signature says so.',
     )
     .argument('<dir>', 'model directory')
@@ -44,7 +44,8 @@ export function addSign(program: Command): void {
     .addHelpText(
       'after',
       `
-The passphrase of an encrypted key is taken from ${PASSPHRASE_VARIABLE}, or asked for on the terminal.
+The passphrase of an encrypted key is taken from ${PASSPHRASE_VARIABLE}, or
+asked for on the terminal.
 
 Examples:
   openssl ecparam -name prime256v1 -genkey -noout -out key.pem

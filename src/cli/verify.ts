@@ -37,7 +37,7 @@ export function addVerify(program: Command): void {
     .command('verify')
     .summary('compare a directory with its checksums or its signature')
     .description(
-      'Hashes every file of a directory and compares it with a list of checksums, one digest, or a signature of\n' +
+      'Hashes every file of a directory and compares it with a list of checksums, one digest, or a signature of ' +
         'OpenSSF Model Signing. Without options the list is SHA256SUMS in the directory.',
     )
     .argument('<dir>', 'model directory')

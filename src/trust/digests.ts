@@ -11,6 +11,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { GlassbertError } from '../errors.ts';
+import { scriptBeside } from '../io/beside.ts';
 import { RegularFile } from '../io/regular-file.ts';
 import { type Entry, locatorOf, sortByBytes, walk } from '../io/walk.ts';
 import type { RecordedFile } from './record.ts';
@@ -118,8 +119,9 @@ export async function hashFiles(
   // The largest first, so that no thread begins it when the others have nothing left.
   const bySize = [...files].sort((a, b) => b.bytes - a.bytes);
   const isForThreads = (file: FoundFile): boolean => file.bytes >= SMALL_BYTES && !keep(file);
-  const count = threadsFor(bySize.filter(isForThreads), bySize.some(keep));
-  const threads = Array.from({ length: count }, () => new HashThread(algorithmOf, onBytes, here));
+  const script = scriptBeside(import.meta.url, 'hash-thread');
+  const count = script === null ? 0 : threadsFor(bySize.filter(isForThreads), bySize.some(keep));
+  const threads = Array.from({ length: count }, () => new HashThread(script as URL, algorithmOf, onBytes, here));
   const shared = bySize.filter(file => count > 0 && isForThreads(file))[Symbol.iterator]();
   const own = bySize.filter(file => count === 0 || !isForThreads(file))[Symbol.iterator]();
   const hashers: [Iterator<FoundFile>, Hasher][] = [
@@ -255,9 +257,6 @@ function threadsFor(files: readonly FoundFile[], callerIsBusy: boolean): number 
   return shared > THREAD_BYTES ? Math.min(availableParallelism(), MAX_THREADS, files.length) : 0;
 }
 
-// The built file has another ending; a URL in a string is not rewritten by the compiler.
-const SCRIPT = new URL(import.meta.url.endsWith('.ts') ? './hash-thread.ts' : './hash-thread.js', import.meta.url);
-
 /** One thread, with one file at a time. What it cannot do is done again here, where the error is told in full. */
 class HashThread {
   readonly #worker: Worker;
@@ -268,11 +267,11 @@ class HashThread {
   #hashed = 0;
   #ended = false;
 
-  constructor(algorithmOf: (name: string) => Algorithm, onBytes: (bytes: number) => void, here: Hasher) {
+  constructor(script: URL, algorithmOf: (name: string) => Algorithm, onBytes: (bytes: number) => void, here: Hasher) {
     this.#algorithmOf = algorithmOf;
     this.#onBytes = onBytes;
     this.#here = here;
-    this.#worker = new Worker(SCRIPT, { execArgv: [] });
+    this.#worker = new Worker(script, { execArgv: [] });
     this.#worker.on('message', (answer: HashAnswer) => {
       if ('digest' in answer) return this.#answer(answer.digest);
       this.#hashed += answer.hashed;

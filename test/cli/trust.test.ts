@@ -3,7 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { DEFAULT_MODEL } from '../../src/index.ts';
+import { defaultModel } from '../../src/index.ts';
 import { findFiles, hashBytes, hashFiles, rootDigest } from '../../src/trust/digests.ts';
 import { formatSha256sums } from '../../src/trust/sha256sums.ts';
 import { copyModel } from '../support/model-copy.ts';
@@ -462,8 +462,8 @@ describe('a hint names the true cause', () => {
 });
 
 test('the model that ships with glassbert is what its list says, and loads verified', async () => {
-  expect(await output(['verify', DEFAULT_MODEL])).toMatch(/^verified\n.*covered +11 unchanged\n/s);
-  const signed = await output(['verify', DEFAULT_MODEL, '--public-key', `${DEFAULT_MODEL}.pem`]);
+  expect(await output(['verify', defaultModel()])).toMatch(/^verified\n.*covered +11 unchanged\n/s);
+  const signed = await output(['verify', defaultModel(), '--public-key', `${defaultModel()}.pem`]);
   expect(signed).toMatch(/^verified\n.*signed by +the key 695dd6edb0dc.*covered +12 unchanged\n/s);
 });
 
