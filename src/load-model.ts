@@ -27,7 +27,7 @@ import { hasSimd, type SimdKernels, simdKernels, wideKernels } from './tensor/si
 import { sizeOf } from './tensor/tensor.ts';
 import { tokenizerOf } from './text/load-tokenizer.ts';
 import type { Tokenizer } from './text/tokenizer.ts';
-import { Threads, threadScript } from './threads.ts';
+import { hasThreadScript, Threads } from './threads.ts';
 import type { VerifyOptions } from './trust/verify.ts';
 
 export interface LoadOptions extends SettingOptions {
@@ -201,7 +201,7 @@ function chooseThreads(
 ): number {
   const allowed = globalThis.process?.permission?.has('worker') ?? true;
   if (wanted === 1 || !('share' in kernels) || !allowed) return 1;
-  if (threadScript() !== null) return wanted;
+  if (hasThreadScript()) return wanted;
   warn({
     code: 'W_NO_THREADS',
     message:

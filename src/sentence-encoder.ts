@@ -1,3 +1,5 @@
+// For programs whose own libraries do not have Symbol.asyncDispose:
+/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * The whole pipeline on one page:
  *
