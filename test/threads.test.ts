@@ -1,6 +1,9 @@
 /** Several threads give the bits of one, and are gone when nothing needs them. */
 import { execFileSync, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { type LoadOptions, SentenceEncoder } from '../src/index.ts';
@@ -156,4 +159,49 @@ test('a program that forgets its encoder ends by itself', () => {
   `;
   const args = ['--input-type=module', '-e', program];
   expect(execFileSync(process.execPath, args, { encoding: 'utf8', timeout: 20_000 })).toBe('40,192');
+});
+
+/** A copy of the program without one of its files, as a bundler may leave it behind. */
+function programWithout(file: string): URL {
+  const directory = mkdtempSync(join(tmpdir(), 'glassbert-'));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  const root = fileURLToPath(new URL('..', import.meta.url));
+  cpSync(join(root, 'src'), join(directory, 'src'), { recursive: true });
+  writeFileSync(join(directory, 'package.json'), '{"type": "module"}');
+  symlinkSync(join(root, 'node_modules'), join(directory, 'node_modules'), 'dir');
+  rmSync(join(directory, 'src', file));
+  return pathToFileURL(join(directory, 'src/index.ts'));
+}
+
+test('without the script of the threads one thread computes, and loading says so', () => {
+  const program = `
+    import { GlassbertError, SentenceEncoder, checkDirectory } from '${programWithout('thread.ts')}';
+    const load = options => SentenceEncoder.load('${FIXTURES}bert-mean-normalize', { onWarning: () => {}, ...options });
+    const encoder = await load({ threads: 4 });
+    const { shape } = await encoder.encode(Array.from({ length: 300 }, (_, i) => 'text number ' + i));
+    const alone = await load({ threads: 1 });
+    const noModel = await SentenceEncoder.load().catch(error => error instanceof GlassbertError && error.code);
+    process.stdout.write(JSON.stringify({ shape, noModel, report: encoder.report, alone: alone.report.warnings }));
+  `;
+  const args = ['--input-type=module', '-e', program];
+  const { shape, noModel, report, alone } = JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' }));
+  expect(shape).toEqual([300, 32]);
+  expect(report.threads).toBe(1);
+  expect(report.warnings.map(({ code }: { code: string }) => code)).toEqual(['W_NO_THREADS']);
+  expect(report.warnings[0].message).toMatch(/thread\.js is not beside the program. Was it bundled\?/);
+  expect(alone).toEqual([]); // nobody asked for more
+  expect(noModel).toBe('E_DIRECTORY_MISSING');
+});
+
+test('nothing asks where the program lies while it is imported', () => {
+  const root = fileURLToPath(new URL('../src', import.meta.url));
+  const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter(name => name.endsWith('.ts'));
+  const asks = files.flatMap(name =>
+    readFileSync(join(root, name), 'utf8')
+      .split('\n')
+      .filter(line => !/^\s*(?:\/\*)?\*/.test(line) && /^\S.*import\.meta|new URL\(['"`.]/.test(line))
+      .map(line => `${name}: ${line}`),
+  );
+  // The command line is never bundled, and bundlers take a literal address for an asset of theirs.
+  expect(asks.filter(line => !line.startsWith('cli/'))).toEqual([]);
 });
