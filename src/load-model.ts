@@ -44,7 +44,8 @@ export interface LoadOptions extends SettingOptions {
   readonly kernels?: 'auto' | 'simd' | 'int8' | 'reference';
   /**
    * Vectors of 256 bits, by an experimental flag of V8 that holds for the whole process: 1.6 times as fast where it works. They
-   * are compared with the oracle first; where that fails the normal kernels run, and a warning says so. Default false.
+   * are compared with the oracle first; where that fails, or V8 makes none, the normal kernels run, and a warning says so.
+   * Default false.
    */
   readonly wide?: boolean;
   /** How many threads compute; default: as many as there are processors. More than one only with the fast kernels. */
