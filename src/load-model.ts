@@ -89,13 +89,14 @@ const OPTIONS = {
   kernels: STRING, // which there are, chooseKernels knows
   wide: BOOLEAN,
   threads: integer(1, MAX_THREADS),
-  pooling: {
-    expected: 'a name or an array of names',
-    allows: value => typeof value === 'string' || Array.isArray(value),
-  },
+  pooling: { expected: 'a name or an array of names', allows: isNames },
   maxSeqLength: integer(1),
   onWarning: FUNCTION,
 } satisfies Rules<AnyLoadOptions>;
+
+function isNames(value: unknown): boolean {
+  return [value].flat().every(name => typeof name === 'string');
+}
 
 /**
  * @returns the options, each read once; what `verify` and `pooling` hold is checked by those who use it

@@ -179,7 +179,10 @@ export class Schedule {
         const { threads } = this.#model;
         if (this.#isSliceOver()) await this.#nextTurn;
         else if (threads !== null && !call.watched) await this.#share(threads);
-        else this.#computeHere(call.watched ? this.#gatherWatched(call) : this.#gather(this.#tokensIn(TURN_MS)));
+        else
+          this.#computeHere(
+            call.watched ? this.#gatherWatched(call) : this.#gather(Math.max(MIN_TURN_TOKENS, this.#tokensIn(TURN_MS))),
+          );
       }
     } finally {
       this.#running = false;
@@ -209,7 +212,8 @@ export class Schedule {
   /** So many tokens that all threads end together, where what is known is all there is. */
   #evenly(threads: number): number {
     const tokens = this.#tokensReady + this.#tokensUnderWay;
-    return tokens / (threads * Math.ceil(tokens / (threads * PASS_TOKENS)));
+    const rounds = Math.max(1, Math.ceil(tokens / (threads * PASS_TOKENS)));
+    return tokens / (threads * rounds);
   }
 
   // ---------------------------------------------------------------------------------------------------------------------
@@ -405,7 +409,7 @@ export class Schedule {
 
   /** Tokens that the caller's thread computes in so many milliseconds, going by the last passes. */
   #tokensIn(ms: number): number {
-    return Math.min(PASS_TOKENS, Math.max(MIN_TURN_TOKENS, ms * this.#tokensPerMs - PASS_OVERHEAD));
+    return Math.min(PASS_TOKENS, ms * this.#tokensPerMs - PASS_OVERHEAD);
   }
 }
 

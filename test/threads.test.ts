@@ -161,21 +161,22 @@ test('a program that forgets its encoder ends by itself', () => {
   expect(execFileSync(process.execPath, args, { encoding: 'utf8', timeout: 20_000 })).toBe('40,192');
 });
 
-/** A copy of the program without one of its files, as a bundler may leave it behind. */
-function programWithout(file: string): URL {
+/** A copy of the program as a bundler may leave it, changed by `change`, which gets its directory. */
+function programAfter(change: (directory: string) => void): URL {
   const directory = mkdtempSync(join(tmpdir(), 'glassbert-'));
   onTestFinished(() => rmSync(directory, { recursive: true }));
   const root = fileURLToPath(new URL('..', import.meta.url));
-  cpSync(join(root, 'src'), join(directory, 'src'), { recursive: true });
+  const src = join(directory, 'src');
+  cpSync(join(root, 'src'), src, { recursive: true });
   writeFileSync(join(directory, 'package.json'), '{"type": "module"}');
   symlinkSync(join(root, 'node_modules'), join(directory, 'node_modules'), 'dir');
-  rmSync(join(directory, 'src', file));
-  return pathToFileURL(join(directory, 'src/index.ts'));
+  change(src);
+  return pathToFileURL(join(src, 'index.ts'));
 }
 
 test('without the script of the threads one thread computes, and loading says so', () => {
   const program = `
-    import { GlassbertError, SentenceEncoder, checkDirectory } from '${programWithout('thread.ts')}';
+    import { GlassbertError, SentenceEncoder, checkDirectory } from '${programAfter(src => rmSync(join(src, 'thread.ts')))}';
     const load = options => SentenceEncoder.load('${FIXTURES}bert-mean-normalize', { onWarning: () => {}, ...options });
     const encoder = await load({ threads: 4 });
     const { shape } = await encoder.encode(Array.from({ length: 300 }, (_, i) => 'text number ' + i));
@@ -193,15 +194,28 @@ test('without the script of the threads one thread computes, and loading says so
   expect(noModel).toBe('E_DIRECTORY_MISSING');
 });
 
-test('nothing asks where the program lies while it is imported', () => {
-  const root = fileURLToPath(new URL('../src', import.meta.url));
-  const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter(name => name.endsWith('.ts'));
-  const asks = files.flatMap(name =>
-    readFileSync(join(root, name), 'utf8')
-      .split('\n')
-      .filter(line => !/^\s*(?:\/\*)?\*/.test(line) && /^\S.*import\.meta|new URL\(['"`.]/.test(line))
-      .map(line => `${name}: ${line}`),
-  );
-  // The command line is never bundled, and bundlers take a literal address for an asset of theirs.
-  expect(asks.filter(line => !line.startsWith('cli/'))).toEqual([]);
+test('nothing asks where the program lies while it is imported, nor does a model that is given by its path', () => {
+  // As in a bundle of CommonJS, where there is no import.meta; and whoever asks is told at once.
+  const index = programAfter(src => {
+    for (const name of readdirSync(src, { recursive: true, encoding: 'utf8' })) {
+      if (!name.endsWith('.ts')) continue;
+      const source = readFileSync(join(src, name), 'utf8');
+      writeFileSync(join(src, name), source.replaceAll('import.meta.url', '(globalThis.asked(), undefined)'));
+    }
+  });
+  const program = `
+    let asked = 0;
+    globalThis.asked = () => asked++;
+    const { SentenceEncoder } = await import('${index}');
+    const encoder = await SentenceEncoder.load('${FIXTURES}bert-mean-normalize', { threads: 1 });
+    const { shape } = await encoder.encode(['a', 'b']);
+    const atFirst = asked;
+    const codes = [];
+    const many = await SentenceEncoder.load('${FIXTURES}bert-mean-normalize', { onWarning: ({ code }) => codes.push(code), threads: 2 });
+    await SentenceEncoder.load().catch(({ code }) => codes.push(code));
+    process.stdout.write(JSON.stringify([shape, atFirst, many.report.threads, codes]));
+  `;
+  const args = ['--input-type=module', '-e', program];
+  const output = JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' }));
+  expect(output).toEqual([[2, 32], 0, 1, ['W_NO_THREADS', 'E_DIRECTORY_MISSING']]);
 });

@@ -12,6 +12,7 @@ import { GlassbertError } from '../errors.ts';
 import { addCheck } from './check.ts';
 import { addDemo } from './demo.ts';
 import { addEmbed } from './embed.ts';
+import { environment } from './environment.ts';
 import { EXIT, exitCodeOf, givesVerdict } from './exit-codes.ts';
 import { addInspect } from './inspect.ts';
 import { addManifest } from './manifest.ts';
@@ -87,7 +88,7 @@ function fail(error: unknown): number {
     return exitCode;
   }
   talk(`${red('internal error')}: ${visible(error instanceof Error ? error.message : String(error))}`);
-  if (process.env.GLASSBERT_DEBUG === '1' && error instanceof Error) talk(`${error.stack}`);
+  if (environment('GLASSBERT_DEBUG') === '1' && error instanceof Error) talk(`${error.stack}`);
   else talk('  hint: This is a bug in glassbert. Please report it with the output of GLASSBERT_DEBUG=1.');
   return exitCode;
 }

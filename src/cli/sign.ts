@@ -91,15 +91,18 @@ async function readSigner(flags: SignFlags): Promise<Signer> {
       hint: 'Give it with --signing-certificate.',
     });
   }
-  const privateKey = await readPem(flags.privateKey);
+  const privateKey = await readPem(flags.privateKey, '--private-key');
   return createSigner(privateKey, {
     passphrase: isEncrypted(privateKey.text) ? await readPassphrase(flags.privateKey) : undefined,
-    certificate: flags.signingCertificate === undefined ? undefined : await readPem(flags.signingCertificate),
-    chain: await Promise.all((flags.certificateChain ?? []).map(readPem)),
+    certificate:
+      flags.signingCertificate === undefined
+        ? undefined
+        : await readPem(flags.signingCertificate, '--signing-certificate'),
+    chain: await Promise.all((flags.certificateChain ?? []).map(file => readPem(file, '--certificate-chain'))),
   });
 }
 
 /** Keys may come through a pipe, from where secrets are kept. */
-async function readPem(file: string): Promise<Pem> {
-  return { text: await readNamed(file), file };
+async function readPem(file: string, option: string): Promise<Pem> {
+  return { text: await readNamed(file, option), file };
 }

@@ -98,15 +98,15 @@ async function optionsOf(flags: VerifyFlags): Promise<VerifyOptions> {
   const { publicKey, certificateRoot, trustedRoot, ignorePath, json, ...same } = flags;
   return defined({
     ...same,
-    publicKey: await readText(publicKey),
-    certificateRoots: await readText(certificateRoot),
-    trustedRoot: await readText(trustedRoot),
+    publicKey: await readText(publicKey, '--public-key'),
+    certificateRoots: await readText(certificateRoot, '--certificate-root'),
+    trustedRoot: await readText(trustedRoot, '--trusted-root'),
     ignorePaths: ignorePath,
   });
 }
 
-async function readText(path: string | undefined): Promise<string | undefined> {
-  return path === undefined ? undefined : readNamed(path);
+async function readText(path: string | undefined, option: string): Promise<string | undefined> {
+  return path === undefined ? undefined : readNamed(path, option);
 }
 
 function problemOf(directory: string, statement: Statement, examined: Examined): GlassbertError | undefined {

@@ -58,8 +58,11 @@ export async function findFiles(
     if (kind === 'directory') continue;
     if (ignore(name)) ignored.push(name);
     else if (kind === 'file') files.push({ name, shown, path: join(root, name), bytes });
-    else if (kind === 'link' && allowSymlinks) files.push({ name, shown, ...(await locate(name)) });
-    else throw notAFile(shown, kind);
+    else if (kind === 'link' && allowSymlinks) {
+      const { path, bytes } = await locate(name);
+      files.push({ name, shown, path, bytes });
+    } else if (kind === 'other') throw notAFile(shown);
+    else throw await unfollowed(shown, () => locate(name));
   }
   const parents = new Set<string>();
   for (const { name, kind } of entries) if (kind !== 'directory') addParents(name, parents);
@@ -311,21 +314,26 @@ function addParents(name: string, parents: Set<string>): void {
   }
 }
 
-function notAFile(file: string, kind: 'link' | 'other'): GlassbertError {
-  if (kind === 'other') {
-    return new GlassbertError('E_FILE_TYPE', 'this is in the directory and no file', {
-      file,
-      expected: 'files and directories',
-      found: 'a pipe, a device or a socket',
-      hint: 'No model has one. Do not trust this directory.',
-    });
-  }
-  return new GlassbertError(
-    'E_PATH_UNSAFE',
-    'this is a symbolic link, which is not what was recorded but leads to it',
-    {
-      file,
-      hint: 'Put the file itself in its place (cp -L does), or allow links where whoever made the record did.',
-    },
+function notAFile(file: string): GlassbertError {
+  return new GlassbertError('E_FILE_TYPE', 'this is in the directory and no file', {
+    file,
+    expected: 'files and directories',
+    found: 'a pipe, a device or a socket',
+    hint: 'No model has one. Do not trust this directory.',
+  });
+}
+
+/** @param locate - where the link leads to, if that is somewhere in the directory, or in the cache that it is part of */
+async function unfollowed(file: string, locate: () => Promise<{ readonly isFile: boolean }>): Promise<GlassbertError> {
+  const followable = await locate().then(
+    ({ isFile }) => isFile,
+    () => false,
   );
+  return new GlassbertError('E_PATH_UNSAFE', 'this is a symbolic link, and links are not followed', {
+    file,
+    expected: 'the file itself',
+    hint: followable
+      ? 'To count links as the files they lead to, as in the cache of the Hugging Face hub, give --allow-symlinks (manifest, verify) or allowSymlinks. What is signed are files: `cp -rL DIR COPY` puts them in the place of links.'
+      : 'It leads to no file of the directory. Put the file itself in its place, or remove the link.',
+  });
 }

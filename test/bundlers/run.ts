@@ -1,13 +1,14 @@
 /**
  * A program that imports glassbert is built by each bundler without settings for it, and gives the bits that it gives unbundled.
  *
- *   npm run test:bundlers              installs the bundlers into this folder on first use
+ *   npm run bundlers              installs the bundlers into this folder on first use
  */
 import { deepStrictEqual } from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, cpSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { installPackage, installTools } from '../support/installed-package.ts';
+import { installPacked } from '../support/packed.ts';
 import { withBundle } from '../support/signatures.ts';
 import { signing } from '../support/x509.ts';
 
@@ -99,10 +100,13 @@ const BUILDS: readonly [string, Build][] = [
   ['webpack', webpack],
 ];
 
-installTools(HERE);
-const directory = installPackage();
-const program = join(directory, 'program.js');
-copyFileSync(join(HERE, 'program.js'), program);
+if (!existsSync(join(HERE, 'node_modules'))) execFileSync('npm', ['ci'], { cwd: HERE, stdio: 'inherit' });
+const temporary = mkdtempSync(join(tmpdir(), 'glassbert-bundlers-'));
+process.once('exit', () => rmSync(temporary, { recursive: true, force: true }));
+process.once('SIGINT', () => process.exit(130));
+const directory = installPacked(temporary);
+const program = join(directory, 'program.mjs');
+copyFileSync(join(HERE, 'program.mjs'), program);
 const signature = join(directory, 'keyless.sig');
 writeFileSync(
   signature,
