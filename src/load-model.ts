@@ -47,8 +47,8 @@ export interface LoadOptions extends SettingOptions {
   readonly kernels?: 'auto' | 'simd' | 'int8' | 'reference';
   /**
    * Vectors of 256 bits, by an experimental flag of V8 that holds for the whole process: 1.6 times as fast where it works. They
-   * are compared with the oracle first; where that fails the normal kernels run, and a warning says so. `auto` takes them where every bit
-   * is what it is without them, and says nothing. Default false.
+   * are compared with the oracle first; where that fails, or V8 makes none, the normal kernels run, and a warning says so. `auto`
+   * takes them where every bit is what it is without them, and says nothing. Default false.
    */
   readonly wide?: boolean | 'auto';
   /** How many threads compute; default: as many as there are processors. More than one only with the fast kernels. */
@@ -92,13 +92,14 @@ const OPTIONS = {
   kernels: STRING, // which there are, chooseKernels knows
   wide: { expected: 'true, false or "auto"', allows: value => BOOLEAN.allows(value) || value === 'auto' },
   threads: integer(1, MAX_THREADS),
-  pooling: {
-    expected: 'a name or an array of names',
-    allows: value => typeof value === 'string' || Array.isArray(value),
-  },
+  pooling: { expected: 'a name or an array of names', allows: isNames },
   maxSeqLength: integer(1),
   onWarning: FUNCTION,
 } satisfies Rules<AnyLoadOptions>;
+
+function isNames(value: unknown): boolean {
+  return [value].flat().every(name => typeof name === 'string');
+}
 
 /**
  * @returns the options, each read once; what `verify` and `pooling` hold is checked by those who use it

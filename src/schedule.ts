@@ -51,7 +51,7 @@ export interface Request {
   readonly batchSize: number;
   /** Receives the vector of a text, in the memory of the pass. */
   receive(text: number, vector: Floats): void;
-  /** With it the passes are the call's own, and run on the caller's thread. */
+  /** With it the passes are the call's own, a batch each, and run on the caller's thread. */
   readonly observe?: Observe | undefined;
   readonly onProgress?: ((progress: Progress) => void) | undefined;
   readonly signal?: Signal | undefined;
@@ -179,7 +179,10 @@ export class Schedule {
         const { threads } = this.#model;
         if (this.#isSliceOver()) await this.#nextTurn;
         else if (threads !== null && !call.watched) await this.#share(threads);
-        else this.#computeHere(this.#gather(this.#tokensIn(TURN_MS), call.watched));
+        else
+          this.#computeHere(
+            call.watched ? this.#gatherWatched(call) : this.#gather(Math.max(MIN_TURN_TOKENS, this.#tokensIn(TURN_MS))),
+          );
       }
     } finally {
       this.#running = false;
@@ -209,7 +212,8 @@ export class Schedule {
   /** So many tokens that all threads end together, where what is known is all there is. */
   #evenly(threads: number): number {
     const tokens = this.#tokensReady + this.#tokensUnderWay;
-    return tokens / (threads * Math.ceil(tokens / (threads * PASS_TOKENS)));
+    const rounds = Math.max(1, Math.ceil(tokens / (threads * PASS_TOKENS)));
+    return tokens / (threads * rounds);
   }
 
   // ---------------------------------------------------------------------------------------------------------------------
@@ -253,36 +257,65 @@ export class Schedule {
     }
   }
 
-  /** About so many tokens, one text at least: of each call in turn, or of the first alone. */
-  #gather(tokens: number, ofFirst = false): Pass {
-    const { config } = this.#model.encoder;
-    const most = Math.min(tokens, MAX_PASS_FLOATS / Math.max(config.hidden_size, config.intermediate_size));
+  /** The next text of a call, which stays there until it is taken; undefined where it has none. */
+  #next(call: Call): Item | undefined {
+    if (call.ready.length === 0) this.#tokenize(call);
+    return call.ready.at(0);
+  }
+
+  #take({ call, encoding }: Item): void {
+    call.ready.shift();
+    this.#tokensReady -= encoding.ids.length;
+  }
+
+  /** About so many tokens, one text at least, of each call in turn. */
+  #gather(tokens: number): Pass {
+    const most = Math.min(tokens, this.#maxTokens());
     const pass: Item[] = [];
     const taken = new Map<Call, number>();
     let sum = 0;
     let refused = 0; // calls one after the other that have nothing for this pass
     for (let call = this.#first(); call !== undefined && refused < this.#calls.length; call = this.#first()) {
       const count = taken.get(call) ?? 0;
-      const fits = count < call.request.batchSize && (ofFirst || !call.watched);
-      if (fits && call.ready.length === 0) this.#tokenize(call);
-      const item = fits ? call.ready.at(0) : undefined;
+      const item = count < call.request.batchSize && !call.watched ? this.#next(call) : undefined;
       if (item !== undefined) {
         const length = item.encoding.ids.length;
         // A text belongs to the pass that its middle falls into.
         const isFull = sum + length / 2 > most || pass.length === PASS_TEXTS || item.alone || pass[0]?.alone;
         if (pass.length > 0 && isFull) break;
+        this.#take(item);
         pass.push(item);
         taken.set(call, count + 1);
-        call.ready.shift();
-        this.#tokensReady -= length;
         sum += length;
       }
       refused = item === undefined ? refused + 1 : 0;
-      if (!ofFirst) this.#calls.push(this.#calls.shift() as Call);
-      else if (item === undefined) break;
+      this.#rotate();
     }
-    if (ofFirst && this.#calls.length > 1) this.#calls.push(this.#calls.shift() as Call);
     return pass;
+  }
+
+  /** A whole batch of the first call, so that who watches sees its texts together. */
+  #gatherWatched(call: Call): Pass {
+    const pass: Item[] = [];
+    let sum = 0;
+    for (let item = this.#next(call); item !== undefined; item = this.#next(call)) {
+      const length = item.encoding.ids.length;
+      if (pass.length === call.request.batchSize || (pass.length > 0 && sum + length > this.#maxTokens())) break;
+      this.#take(item);
+      pass.push(item);
+      sum += length;
+    }
+    this.#rotate();
+    return pass;
+  }
+
+  #rotate(): void {
+    this.#calls.push(this.#calls.shift() as Call);
+  }
+
+  #maxTokens(): number {
+    const { hidden_size, intermediate_size } = this.#model.encoder.config;
+    return MAX_PASS_FLOATS / Math.max(hidden_size, intermediate_size);
   }
 
   // ---------------------------------------------------------------------------------------------------------------------
@@ -376,7 +409,7 @@ export class Schedule {
 
   /** Tokens that the caller's thread computes in so many milliseconds, going by the last passes. */
   #tokensIn(ms: number): number {
-    return Math.min(PASS_TOKENS, Math.max(MIN_TURN_TOKENS, ms * this.#tokensPerMs - PASS_OVERHEAD));
+    return Math.min(PASS_TOKENS, ms * this.#tokensPerMs - PASS_OVERHEAD);
   }
 }
 

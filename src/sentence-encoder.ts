@@ -1,3 +1,4 @@
+// For programs whose own libraries do not have Symbol.asyncDispose:
 /// <reference lib="esnext.disposable" preserve="true" />
 /**
  * The whole pipeline on one page:
@@ -36,8 +37,8 @@ export type Input = string | readonly [string, string];
 /**
  * Sees every intermediate value under its checkpoint-like name, in the order of computation. The tensor is the memory that
  * the pass goes on working in: copy what you keep (`tensor.data.slice()`, `tensor.toArray()`), write nothing. Attention
- * probabilities come once per text, with its number in the pass: `encoder.layer.3.attention.self.probs` [H, T, T]; all others
- * once for the whole pass, [N, ...].
+ * probabilities come once per text, with its number in the batch: `encoder.layer.3.attention.self.probs` [H, T, T]; all others
+ * once for the whole batch, [N, ...].
  */
 export type Observe = (name: string, tensor: Tensor, text?: number) => void;
 
@@ -53,8 +54,8 @@ export interface EncodeOptions {
   /** Keep the first so many elements (Matryoshka models); at most the model's dimension. */
   readonly truncateDim?: number;
   /**
-   * Sees every intermediate value of every pass. The call is then computed on the caller's thread, some hundred tokens at a
-   * time. What it throws ends the call.
+   * Sees every intermediate value of every batch. The call is then computed on the caller's thread, a whole batch in a turn of
+   * the event loop. What it throws ends the call.
    */
   readonly observe?: Observe;
   /**

@@ -44,12 +44,11 @@ interface Thread {
 }
 
 /** Null in a program that was bundled without it. */
-function threadScript(): URL | null {
-  return scriptBeside(import.meta.url, 'thread');
-}
+const script = () => scriptBeside(import.meta.url, 'thread');
 
+/** Whether there is a script that threads can be started with. */
 export function hasThreadScript(): boolean {
-  return threadScript() !== null;
+  return script() !== null;
 }
 
 export function disposed(): GlassbertError {
@@ -122,10 +121,10 @@ export class Threads {
   }
 
   #start(thread: Thread): Worker {
-    const script = threadScript();
-    if (script === null) throw new Error('thread.js is not beside the program');
+    const url = script();
+    if (url === null) throw new Error('thread.js is not beside the program');
     const data: ThreadData = { shared: thread.shared, encoder: this.#encoder };
-    const worker = new Worker(script, { workerData: data, execArgv: [] });
+    const worker = new Worker(url, { workerData: data, execArgv: [] });
     worker.on('message', (answer: Answer) => {
       const at = thread.pending.findIndex(({ number }) => number === answer.number);
       if (at < 0) return;

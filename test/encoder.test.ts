@@ -1,6 +1,8 @@
 /** The API beside its numbers: prompts, pairs, options, overrides, and what it refuses. */
+import { execFileSync } from 'node:child_process';
+import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { rowOf, SentenceEncoder, type Warning } from '../src/index.ts';
+import { rowOf, SentenceEncoder, similarity, type Warning } from '../src/index.ts';
 import type { TensorToWrite } from '../src/io/safetensors.ts';
 import { copyModel, FIXTURES } from './support/model-copy.ts';
 import { maxDifference } from './support/numbers.ts';
@@ -82,6 +84,120 @@ describe('pairs', () => {
     const encoder = await SentenceEncoder.load(model.directory);
     expect((await encoder.encode('hello')).shape).toEqual([32]);
     await refusal('E_ARGUMENT', () => encoder.encode([['hello', 'world']]));
+  });
+});
+
+describe('load', () => {
+  const wrongOptions: unknown[] = [
+    null,
+    'simd',
+    { maxSeqLength: Symbol('a') },
+    { maxSeqLength: '12' },
+    { maxSeqLength: 0 },
+    { threads: Object.create(null) },
+    { threads: Number.POSITIVE_INFINITY },
+    { wide: 'yes' },
+    { wide: 1 },
+    { kernels: 5 },
+    { kernels: 'toString' },
+    { pooling: 5 },
+    { pooling: 'average' },
+    { pooling: [Symbol('mean')] },
+    { verify: { expect: Symbol('a') } },
+    { verify: { publicKey: 'x', certificateRoots: 'y', at: Object.create(null) } },
+    { onWarning: 'stderr' },
+    { onWarning: null },
+    { verify: null },
+    { max_seq_length: 5 },
+  ];
+
+  test.each(wrongOptions.map(options => [options]))('refuses the options %o', async options => {
+    await refusal('E_ARGUMENT', () => SentenceEncoder.load(`${FIXTURES}bert-mean-normalize`, options as object));
+  });
+
+  test('a URL object of a file is a path, and nothing else is', async () => {
+    const expected = await (await load('bert-mean-normalize')).encode('a');
+    const url = pathToFileURL(`${FIXTURES}bert-mean-normalize`);
+    expect(await (await SentenceEncoder.load(url)).encode('a')).toEqual(expected);
+
+    const wrong: unknown[] = [
+      new URL('http://a/b'),
+      new URL('data:,a'),
+      { href: 'file:///a' },
+      5,
+      null,
+      ['a'],
+      () => {},
+    ];
+    for (const directory of wrong) await refusal('E_ARGUMENT', () => SentenceEncoder.load(directory as string));
+    const error = await refusal('E_ARGUMENT', () => SentenceEncoder.load(new URL('http://a/b')));
+    expect(error.message).toContain('expected a string, or a URL object with file:, found "http://a/b"');
+  });
+
+  test('the vectors of the oracle have a type of their own', async () => {
+    const vector: Float32Array = (await (await load('bert-mean-normalize')).encode('a')).data;
+    const oracle = await SentenceEncoder.load(`${FIXTURES}bert-mean-normalize`, { kernels: 'oracle' });
+    const exact: Float64Array = (await oracle.encode('a')).data;
+    expect(maxDifference(vector, exact)).toBeLessThan(1e-6);
+    const similar: Float64Array = oracle.similarity(await oracle.encode('a'), await oracle.encode(['a', 'b'])).data;
+    expect(similar).toHaveLength(2);
+    // @ts-expect-error: one is not the other
+    const wrong: Float32Array = (await oracle.encode('a')).data;
+    expect(wrong).toBeInstanceOf(Float64Array);
+  });
+});
+
+describe('dispose', () => {
+  test.each([1, 2])('afterwards every call says so, whatever its size (%d threads)', async threads => {
+    const encoder = await SentenceEncoder.load(undefined, { threads });
+    const vectors = await encoder.encode(['a', 'b']);
+    const underWay = [
+      encoder.encode('a'),
+      encoder.encode(new Array(500).fill('some words that take a while')),
+      encoder.encode('word '.repeat(300)),
+    ].map(call => refusal('E_DISPOSED', () => call));
+    const [first, second] = [encoder.dispose(), encoder.dispose()];
+    await Promise.all([first, second, ...underWay]);
+    await encoder.dispose();
+
+    for (const input of ['a', [], ['a'], new Array(500).fill('a'), 'word '.repeat(300)]) {
+      await refusal('E_DISPOSED', () => encoder.encode(input));
+      await refusal('E_DISPOSED', () => encoder.encodeQuery(input));
+    }
+    await refusal('E_DISPOSED', () => encoder.tokenize('a'));
+    const error = await refusal('E_DISPOSED', () => encoder.similarity(vectors, vectors));
+    expect(error.message).toBe('the encoder was disposed of');
+    expect(encoder.report.dimension).toBe(encoder.dimension);
+    expect(similarity('cosine', vectors, vectors).shape).toEqual([2, 2]);
+  });
+
+  test('comes at the end of a block with await using', async () => {
+    let kept: SentenceEncoder;
+    {
+      await using encoder = await SentenceEncoder.load();
+      kept = encoder;
+      expect((await encoder.encode('a')).shape).toEqual([192]);
+    }
+    await refusal('E_DISPOSED', () => kept.encode('a'));
+  });
+
+  test('what nobody can reach any more is freed without it', { timeout: 240_000 }, () => {
+    const program = `
+      import { SentenceEncoder } from '${new URL('../src/index.ts', import.meta.url).href}';
+      const rss = () => process.memoryUsage.rss() / 2 ** 20;
+      let first = 0;
+      for (let i = 0; i < 30; i++) {
+        const encoder = await SentenceEncoder.load('${FIXTURES}bert-mean-normalize', { threads: 2, onWarning: () => {} });
+        await encoder.encode(Array.from({ length: 40 }, (_, n) => 'text number ' + n), { batchSize: 4 });
+        globalThis.gc();
+        await new Promise(resolve => setTimeout(resolve, 20));
+        if (i === 4) first = rss();
+      }
+      process.stdout.write(JSON.stringify([first, rss()]));
+    `;
+    const args = ['--expose-gc', '--input-type=module', '-e', program];
+    const [first, last] = JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' }));
+    expect(last).toBeLessThan(first + 400); // an encoder with two threads holds some 45 MB: that would be 1,100
   });
 });
 
@@ -218,18 +334,77 @@ describe('encode', () => {
     }
   });
 
-  test.each<object>([
+  test('an invalid text among many is named by its number', async () => {
+    const encoder = await load('bert-mean-normalize');
+    const texts: unknown[] = new Array(10_000).fill('a');
+    texts[4711] = undefined;
+    const error = await refusal('E_ARGUMENT', () => encoder.encode(texts as string[]));
+    expect(error.message).toBe(
+      'text 4711 is no text: expected a string, or a pair as an array of two strings, found undefined',
+    );
+    texts[4711] = ['a', 'b', 'c'];
+    expect((await refusal('E_ARGUMENT', () => encoder.encode(texts as string[]))).found).toBe('an array of 3');
+    texts[4711] = null;
+    expect((await refusal('E_ARGUMENT', () => encoder.encode(texts as string[]))).found).toBe('null');
+  });
+
+  const wrongOptions: unknown[] = [
+    null,
+    5,
+    'normalize',
+    [],
     { batchSize: 0 },
     { batchSize: Number.NaN },
     { batchSize: '3' },
+    { batchSize: Object.create(null) },
+    { batchSize: 2 ** 60 },
     { truncateDim: 1.5 },
+    { truncateDim: 33 },
+    { truncateDim: 10_000 },
+    { truncateDim: null },
+    { normalize: 'false' },
+    { normalize: 'no' },
+    { normalize: 0 },
+    { normalize: null },
     { prompt: 5 },
+    { prompt: ['a'] },
     { promptName: {} },
+    { promptName: Symbol('query') },
     { observe: 5 },
+    { signal: true },
+    { signal: { aborted: 'no' } },
+    { onProgress: 'yes' },
     { truncate_dim: 5 },
-  ])('refuses %j', async options => {
+    { __proto__: null, promptname: 'query' },
+  ];
+
+  test.each(wrongOptions.map(options => [options]))('refuses the options %j, in all three calls', async options => {
     const encoder = await load('bert-mean-normalize');
-    await refusal('E_ARGUMENT', () => encoder.encode('a', options));
+    for (const call of ['encode', 'encodeQuery', 'encodeDocument'] as const) {
+      // A rejection, not a throw.
+      const rejected = encoder[call]('a', options as object);
+      expect(rejected).toBeInstanceOf(Promise);
+      await refusal('E_ARGUMENT', () => rejected);
+    }
+  });
+
+  test('null is said as null', async () => {
+    const encoder = await load('bert-mean-normalize');
+    const error = await refusal('E_ARGUMENT', () => encoder.encode('a', null as never));
+    expect(error.message).toBe('the options of encode are an object: found null');
+    const normalize = await refusal('E_ARGUMENT', () => encoder.encode('a', { normalize: 'false' } as never));
+    expect(normalize.message).toBe(
+      'the option normalize of encode cannot be used: expected true or false, found "false"',
+    );
+  });
+
+  test('tokenize checks its options too', async () => {
+    const encoder = await load('bert-mean-normalize');
+    for (const options of [null, 5, { truncate: 'no' }, { maxLength: 5 }, { truncate: null }]) {
+      await refusal('E_ARGUMENT', () => encoder.tokenize('a', options as object));
+    }
+    expect(encoder.tokenize('word '.repeat(300), { truncate: false }).truncated).toBe(false);
+    expect(encoder.tokenize('word '.repeat(300), { truncate: undefined } as object).truncated).toBe(true);
   });
 
   test('a vector that is not finite is an error, not a vector', async () => {

@@ -1,6 +1,8 @@
 /** Options are what their names and rules say, or refused: never ignored, never a bare TypeError. */
 import { describe, expect, test } from 'vitest';
+import { checkDirectory, GlassbertError, rowOf, SentenceEncoder, similarity, view } from '../src/index.ts';
 import { BOOLEAN, FUNCTION, integer, nameOf, oneOf, orNull, type Rules, readOptions, STRING } from '../src/options.ts';
+import { FIXTURES } from './support/model-copy.ts';
 import { refusal } from './support/refusal.ts';
 
 interface Options {
@@ -68,5 +70,105 @@ describe('what is refused', () => {
 
   test('a long value is cut in its message', () => {
     expect(nameOf('x'.repeat(1000))).toHaveLength(83);
+  });
+});
+
+describe('every public function', () => {
+  const hostile = {
+    toString: (): never => {
+      throw new Error('asked');
+    },
+  };
+  const values: unknown[] = [
+    ...[undefined, null, 0, -1, 1.5, Number.NaN, 1n, '', 'x', true, Symbol('s'), {}, [], [1], [1n], [Symbol('s')]],
+    ...[Object.create(null), () => {}, new Map(), new Proxy({}, {}), hostile, { data: 1 }],
+  ];
+
+  /** Each either works or ends in a GlassbertError; how many did what. */
+  async function attempt(calls: Record<string, (value: never) => unknown>) {
+    const counts = { works: 0, refused: 0 };
+    const raw: string[] = [];
+    for (const [name, call] of Object.entries(calls)) {
+      for (const value of values) {
+        try {
+          await call(value as never);
+          counts.works++;
+        } catch (error) {
+          counts.refused++;
+          if (!(error instanceof GlassbertError)) raw.push(`${name}: ${error}`);
+        }
+      }
+    }
+    return { raw, ...counts };
+  }
+
+  const DIRECTORY = `${FIXTURES}bert-mean-normalize`;
+  const each = <Options>(names: readonly string[], call: (options: Options) => unknown) =>
+    Object.fromEntries(names.map(name => [name, (value: unknown) => call({ [name]: value } as Options)]));
+
+  test('of the encoder refuses what it cannot use, typed', async () => {
+    const encoder = await SentenceEncoder.load(DIRECTORY, { threads: 1 });
+    const { raw, works, refused } = await attempt({
+      input: input => encoder.encode(input),
+      inputs: input => encoder.encode([input]),
+      pair: input => encoder.encode([[input, input]]),
+      options: options => encoder.encode('a', options),
+      query: options => encoder.encodeQuery('a', options),
+      document: options => encoder.encodeDocument('a', options),
+      token: input => encoder.tokenize(input),
+      tokens: options => encoder.tokenize('a', options),
+      ...each(['truncate'], options => encoder.tokenize('a', options as object)),
+      ...each(
+        ['promptName', 'prompt', 'batchSize', 'normalize', 'truncateDim', 'observe', 'signal', 'onProgress'],
+        options => encoder.encode('a', options as object),
+      ),
+    });
+    expect(raw).toEqual([]);
+    expect(works).toBeLessThan(refused / 2);
+  });
+
+  test('of tensors', async () => {
+    const tensor = { data: Float32Array.of(1, 2), shape: [2] };
+    const { raw, works } = await attempt({
+      view: value => view(value),
+      'view data': data => view({ ...tensor, data }),
+      'view shape': shape => view({ ...tensor, shape }),
+      'view size': size => view({ ...tensor, shape: [size] }),
+      rowOf: value => rowOf(value, 0),
+      row: n => rowOf(tensor, n),
+      left: value => similarity('cosine', value, tensor),
+      right: value => similarity('cosine', tensor, value),
+      name: name => similarity(name, tensor, tensor),
+    });
+    expect(raw).toEqual([]);
+    expect(works).toBe(1); // row 0
+  });
+
+  test('of loading and checking', async () => {
+    const quiet = { threads: 1, onWarning: (): void => {} };
+    const load = async (directory: string, options: object): Promise<void> => {
+      await (await SentenceEncoder.load(directory, { ...quiet, ...options })).dispose();
+    };
+    const names = ['verify', 'kernels', 'wide', 'threads', 'pooling', 'maxSeqLength', 'onWarning'];
+    const ways = [
+      'publicKey',
+      'certificateRoots',
+      'expect',
+      'manifest',
+      'at',
+      'signature',
+      'ignorePaths',
+      'allowSymlinks',
+    ];
+    const { raw } = await attempt({
+      directory: directory => load(directory, {}),
+      options: options => SentenceEncoder.load(DIRECTORY, options),
+      ...each(names, options => load(DIRECTORY, options as object)),
+      ...each(ways, verify => load(DIRECTORY, { verify })),
+      check: directory => checkDirectory(directory),
+      checking: options => checkDirectory(DIRECTORY, options),
+      ...each(['onProgress'], options => checkDirectory(DIRECTORY, options as object)),
+    });
+    expect(raw).toEqual([]);
   });
 });

@@ -1,8 +1,15 @@
 /** Many calls at once: they share passes and threads, the program goes on meanwhile, and each call ends as if it were alone. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { GlassbertError } from '../src/errors.ts';
 import { type Floats, type Input, type LoadOptions, type Progress, rowOf, SentenceEncoder } from '../src/index.ts';
-import { copyModel } from './support/model-copy.ts';
+import { openModelFiles } from '../src/io/files.ts';
+import { loadModel } from '../src/load-model.ts';
+import { type Packed, pooledVectors } from '../src/pooled.ts';
+import { Schedule } from '../src/schedule.ts';
+import { type Kernels, referenceKernels } from '../src/tensor/kernels.ts';
+import type { Threads } from '../src/threads.ts';
+import { copyModel, FIXTURES } from './support/model-copy.ts';
 import { random } from './support/random.ts';
 import { refusal } from './support/refusal.ts';
 
@@ -162,6 +169,47 @@ describe('a vector that is not finite', () => {
       expect(good.status).toBe('fulfilled');
       expect((bad as PromiseRejectedResult).reason.message).toContain('text 1');
     }
+  });
+});
+
+describe('memory', () => {
+  /** Kernels without room for more than so many rows. */
+  const small = (rows: number): Kernels => ({
+    ...referenceKernels,
+    floats(N, D) {
+      if (N > rows) throw new GlassbertError('E_MEMORY', 'there is not enough memory');
+      return referenceKernels.floats(N, D);
+    },
+  });
+
+  test.each(['here', 'in threads'])('texts that have none together are computed alone, %s', async where => {
+    const files = await openModelFiles(`${FIXTURES}bert-mean-normalize`);
+    const model = await loadModel(files, { kernels: 'reference' });
+    const kernels = small(40);
+    const run = async (packed: Packed): Promise<Floats> => pooledVectors(kernels, model.encoder, packed);
+    const threads = where === 'here' ? null : ({ count: 2, run, runTogether: run } as unknown as Threads);
+    const schedule = new Schedule({ ...model, kernels, threads });
+    const call = async (inputs: readonly string[]): Promise<number[]> => {
+      const seen: number[] = [];
+      await schedule.run({
+        total: inputs.length,
+        tokenize: text => model.tokenizer.encode(inputs[text]),
+        skip: 0,
+        batchSize: 32,
+        receive: text => seen.push(text),
+      });
+      return seen.sort((a, b) => a - b);
+    };
+    const inputs = many(30).map(text => text.slice(0, 30));
+    const [one, two, tooLong] = await Promise.allSettled([
+      call(inputs),
+      call(inputs.slice(0, 3)),
+      call(['a', 'word '.repeat(60)]),
+    ]);
+    expect(one).toEqual({ status: 'fulfilled', value: [...inputs.keys()] });
+    expect(two).toEqual({ status: 'fulfilled', value: [0, 1, 2] });
+    expect(tooLong).toMatchObject({ status: 'rejected', reason: { code: 'E_MEMORY' } });
+    expect(await call(inputs)).toEqual([...inputs.keys()]);
   });
 });
 

@@ -178,7 +178,7 @@ describe('at the widths of real models, with weights as BERT is initialized', ()
     [768, 3072],
   ])('hidden states of a layer, D %i, F %i, err by at most 4 × as much as those of the reference', (D, F) => {
     const config = { ...MINI_LM, vocab_size: 100, num_hidden_layers: 1, hidden_size: D, intermediate_size: F };
-    const ids = randomIds(config, 2, 12, 3);
+    const ids = randomIds(config, 1, 12, 3);
     const [simd, reference, oracle] = [simdKernels(), referenceKernels, oracleKernels].map(kernels =>
       forward(kernels, config, randomWeights(kernels, config, 1), ids),
     );

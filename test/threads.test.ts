@@ -1,6 +1,9 @@
 /** Several threads give the bits of one, and are gone when nothing needs them. */
 import { execFileSync, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { type LoadOptions, SentenceEncoder } from '../src/index.ts';
@@ -156,4 +159,63 @@ test('a program that forgets its encoder ends by itself', () => {
   `;
   const args = ['--input-type=module', '-e', program];
   expect(execFileSync(process.execPath, args, { encoding: 'utf8', timeout: 20_000 })).toBe('40,192');
+});
+
+/** A copy of the program as a bundler may leave it, changed by `change`, which gets its directory. */
+function programAfter(change: (directory: string) => void): URL {
+  const directory = mkdtempSync(join(tmpdir(), 'glassbert-'));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  const root = fileURLToPath(new URL('..', import.meta.url));
+  const src = join(directory, 'src');
+  cpSync(join(root, 'src'), src, { recursive: true });
+  writeFileSync(join(directory, 'package.json'), '{"type": "module"}');
+  symlinkSync(join(root, 'node_modules'), join(directory, 'node_modules'), 'dir');
+  change(src);
+  return pathToFileURL(join(src, 'index.ts'));
+}
+
+test('without the script of the threads one thread computes, and loading says so', () => {
+  const program = `
+    import { GlassbertError, SentenceEncoder, checkDirectory } from '${programAfter(src => rmSync(join(src, 'thread.ts')))}';
+    const load = options => SentenceEncoder.load('${FIXTURES}bert-mean-normalize', { onWarning: () => {}, ...options });
+    const encoder = await load({ threads: 4 });
+    const { shape } = await encoder.encode(Array.from({ length: 300 }, (_, i) => 'text number ' + i));
+    const alone = await load({ threads: 1 });
+    const noModel = await SentenceEncoder.load().catch(error => error instanceof GlassbertError && error.code);
+    process.stdout.write(JSON.stringify({ shape, noModel, report: encoder.report, alone: alone.report.warnings }));
+  `;
+  const args = ['--input-type=module', '-e', program];
+  const { shape, noModel, report, alone } = JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' }));
+  expect(shape).toEqual([300, 32]);
+  expect(report.threads).toBe(1);
+  expect(report.warnings.map(({ code }: { code: string }) => code)).toEqual(['W_NO_THREADS']);
+  expect(report.warnings[0].message).toMatch(/thread\.js is not beside the program. Was it bundled\?/);
+  expect(alone).toEqual([]); // nobody asked for more
+  expect(noModel).toBe('E_DIRECTORY_MISSING');
+});
+
+test('nothing asks where the program lies while it is imported, nor does a model that is given by its path', () => {
+  // As in a bundle of CommonJS, where there is no import.meta; and whoever asks is told at once.
+  const index = programAfter(src => {
+    for (const name of readdirSync(src, { recursive: true, encoding: 'utf8' })) {
+      if (!name.endsWith('.ts')) continue;
+      const source = readFileSync(join(src, name), 'utf8');
+      writeFileSync(join(src, name), source.replaceAll('import.meta.url', '(globalThis.asked(), undefined)'));
+    }
+  });
+  const program = `
+    let asked = 0;
+    globalThis.asked = () => asked++;
+    const { SentenceEncoder } = await import('${index}');
+    const encoder = await SentenceEncoder.load('${FIXTURES}bert-mean-normalize', { threads: 1 });
+    const { shape } = await encoder.encode(['a', 'b']);
+    const atFirst = asked;
+    const codes = [];
+    const many = await SentenceEncoder.load('${FIXTURES}bert-mean-normalize', { onWarning: ({ code }) => codes.push(code), threads: 2 });
+    await SentenceEncoder.load().catch(({ code }) => codes.push(code));
+    process.stdout.write(JSON.stringify([shape, atFirst, many.report.threads, codes]));
+  `;
+  const args = ['--input-type=module', '-e', program];
+  const output = JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' }));
+  expect(output).toEqual([[2, 32], 0, 1, ['W_NO_THREADS', 'E_DIRECTORY_MISSING']]);
 });

@@ -12,6 +12,7 @@ import { GlassbertError } from '../errors.ts';
 import { openModelFiles } from '../io/files.ts';
 import type { LoadReport, OpenedFile, WeightsReport } from '../io/load-report.ts';
 import { architectureOf, savedBy } from '../load-model.ts';
+import { FUNCTION, readOptions } from '../options.ts';
 import { type Evidence, gatherEvidence } from './evidence.ts';
 import { type Finding, Findings, type Kind } from './findings.ts';
 import { type CheckedModel, checkModel } from './model.ts';
@@ -80,6 +81,7 @@ export async function checkDirectory(directory: string, options: CheckOptions = 
       found: typeof directory,
     });
   }
+  const { onProgress } = readOptions<CheckOptions>('checkDirectory', options, { onProgress: FUNCTION });
   const files = await openModelFiles(directory);
   const findings = new Findings(directory);
   const tree = await plant(directory, findings);
@@ -99,7 +101,7 @@ export async function checkDirectory(directory: string, options: CheckOptions = 
   warnOfLeftovers(tree, findings);
   checkNames(tree.entries, findings);
   await checkKinds(tree, directory, findings);
-  const evidence = await gatherEvidence(files, tree, read, findings, options.onProgress);
+  const evidence = await gatherEvidence(files, tree, read, findings, onProgress);
 
   const { error: errors, warning: warnings, note: notes } = findings.counts;
   const kinds = new Set(findings.all.filter(({ severity }) => severity === 'error').map(({ kind }) => kind));

@@ -56,11 +56,9 @@ export async function verifyKeyless(
 
 async function loadSigstore() {
   try {
-    // Written so that bundlers leave what is not installed to the time when it is asked for: esbuild where an import that is
-    // awaited stands in `try`, webpack and Next where they are told, the others anyway.
-    const verify = await import(/* webpackIgnore: true */ '@sigstore/verify');
-    const { bundleFromJSON } = await import(/* webpackIgnore: true */ '@sigstore/bundle');
-    const { TrustedRoot } = await import(/* webpackIgnore: true */ '@sigstore/protobuf-specs');
+    const verify = await loadPeer<typeof import('@sigstore/verify')>('@sigstore/verify');
+    const { bundleFromJSON } = await loadPeer<typeof import('@sigstore/bundle')>('@sigstore/bundle');
+    const { TrustedRoot } = await loadPeer<typeof import('@sigstore/protobuf-specs')>('@sigstore/protobuf-specs');
     return { ...verify, bundleFromJSON, TrustedRoot };
   } catch (cause) {
     throw new GlassbertError('E_DEPENDENCY', 'keyless signatures need the package @sigstore/verify', {
@@ -68,6 +66,15 @@ async function loadSigstore() {
       cause,
     });
   }
+}
+
+/**
+ * An optional package, found when it is asked for, beside the program. A literal name would be a module to bundlers, which
+ * fail where it is not installed, and where it is make of it what does not run (esbuild, in ES modules: these packages
+ * `require` parts of Node). A name that they do not know they leave alone, some when they are told to.
+ */
+function loadPeer<Module>(name: string): Promise<Module> {
+  return import(/* webpackIgnore: true */ /* @vite-ignore */ name);
 }
 
 /** The package throws errors of its own, and on some malformed input those of the language. */

@@ -8,6 +8,7 @@ import { quote } from '../io/json.ts';
 import type { Verification, Warning } from '../io/load-report.ts';
 import { RegularFile } from '../io/regular-file.ts';
 import { locatorOf } from '../io/walk.ts';
+import { nameOf } from '../options.ts';
 import { type Comparison, checkComparison, compare, compareNames } from './compare.ts';
 import { findFiles, type HashOptions, hashBytes, hashFiles, inOrder, rootDigest } from './digests.ts';
 import {
@@ -349,17 +350,19 @@ function checkOptions(options: VerifyOptions): void {
   if (typeof allowSymlinks !== 'boolean')
     throw refuse('allowSymlinks cannot be used', 'true or false', typeof allowSymlinks);
   if (at !== undefined && at !== 'signing' && at !== 'now')
-    throw refuse('at cannot be used', 'signing or now', String(at));
+    throw refuse('at cannot be used', 'signing or now', nameOf(at));
   if (at !== undefined && texts.certificateRoots === undefined)
     throw refuse('at cannot be used', 'certificateRoots beside it', 'none');
   checkIgnorePaths(ignorePaths ?? []);
+  if (expect !== undefined && typeof expect !== 'string')
+    throw refuse('expect cannot be used', 'a string', nameOf(expect));
   if (expect !== undefined && !DIGEST.test(expect)) {
     throw refuse(
       'this is no digest',
       '"sha256:" and 64 hexadecimal digits in lower case',
-      quote(String(expect)),
-      DIGEST.test(`sha256:${String(expect).toLowerCase()}`)
-        ? `Write it as sha256:${String(expect).toLowerCase()}`
+      quote(expect),
+      DIGEST.test(`sha256:${expect.toLowerCase()}`)
+        ? `Write it as sha256:${expect.toLowerCase()}`
         : 'It is the list digest or the root digest that `glassbert manifest` printed, or what `sha256sum` prints of the list.',
     );
   }

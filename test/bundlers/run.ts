@@ -5,19 +5,24 @@
  */
 import { deepStrictEqual } from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { copyFileSync } from 'node:fs';
+import { copyFileSync, cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { installPackage, installTools } from '../support/installed-package.ts';
+import { installPacked } from '../support/packed.ts';
+import { withBundle } from '../support/signatures.ts';
+import { signing } from '../support/x509.ts';
 
 const HERE = import.meta.dirname;
-const MODEL = join(HERE, '..', '..', 'models', 'glassbert-mini');
+const ROOT = join(HERE, '..', '..');
+const MODEL = join(ROOT, 'models', 'glassbert-mini');
 
-/** The program gives 300 texts to the threads; what it prints is one line. */
+/** Of the program, which gives 300 texts to the threads, and verifies a keyless signature that is not valid. */
 interface Printed {
   readonly shape: readonly number[];
   readonly sha256: string;
   readonly threads: number;
   readonly warnings: readonly string[];
+  readonly keylessCode: string;
 }
 
 /**
@@ -52,9 +57,8 @@ const rollup: Build = async (program, out) => {
   const { default: nodeResolve } = await tool('@rollup/plugin-node-resolve');
   const { default: commonjs } = await tool('@rollup/plugin-commonjs');
   const plugins = [nodeResolve({ preferBuiltins: true }), commonjs()];
-  const onwarn = ({ code, exporter, message }: { code: string; exporter?: string; message: string }): void => {
-    // It says of the optional peers that it leaves them.
-    if (code !== 'UNRESOLVED_IMPORT' || !exporter?.startsWith('@sigstore/')) throw new Error(message);
+  const onwarn = ({ code, message }: { code: string; message: string }): void => {
+    if (code !== 'THIS_IS_UNDEFINED') throw new Error(message); // of a helper that TypeScript writes
   };
   const bundle = await rollup({ input: program, plugins, onwarn });
   await bundle.write({ file: join(out, 'program.mjs'), format: 'esm' });
@@ -96,20 +100,40 @@ const BUILDS: readonly [string, Build][] = [
   ['webpack', webpack],
 ];
 
-const run = (file: string): Printed => JSON.parse(execFileSync(process.execPath, [file, MODEL], { encoding: 'utf8' }));
+if (!existsSync(join(HERE, 'node_modules'))) execFileSync('npm', ['ci'], { cwd: HERE, stdio: 'inherit' });
+const temporary = mkdtempSync(join(tmpdir(), 'glassbert-bundlers-'));
+process.once('exit', () => rmSync(temporary, { recursive: true, force: true }));
+process.once('SIGINT', () => process.exit(130));
+const directory = installPacked(temporary);
+const program = join(directory, 'program.mjs');
+copyFileSync(join(HERE, 'program.mjs'), program);
+const signature = join(directory, 'keyless.sig');
+writeFileSync(
+  signature,
+  withBundle(bundle => {
+    const rawBytes = Buffer.from(signing({ name: 'x' }).der).toString('base64');
+    bundle.verificationMaterial = { certificate: { rawBytes }, tlogEntries: [{}] };
+  }),
+);
 
-installTools(HERE);
-const directory = installPackage();
-const program = join(directory, 'program.js');
-copyFileSync(join(HERE, 'program.js'), program);
+const run = (file: string): Printed =>
+  JSON.parse(execFileSync(process.execPath, [file, MODEL, signature], { encoding: 'utf8' }));
 
-const { shape, sha256, warnings } = run(program);
-deepStrictEqual({ shape, warnings }, { shape: [300, 192], warnings: [] });
-process.stdout.write(`${'unbundled'.padEnd(24)}${sha256.slice(0, 16)}\n`);
+const programs = [['unbundled', program]];
 for (const [name, build] of BUILDS) {
-  const printed = run(await build(program, join(directory, 'out', name.replaceAll(/\W+/g, '-'))));
+  programs.push([name, await build(program, join(directory, 'out', name.replaceAll(/\W+/g, '-')))]);
+}
+// All are built where the optional packages are not; then they run there, and once more where they are.
+const { shape, sha256, warnings, keylessCode } = run(program);
+deepStrictEqual({ shape, warnings, keylessCode }, { shape: [300, 192], warnings: [], keylessCode: 'E_DEPENDENCY' });
+for (const [name, file] of programs) {
+  const printed = run(file);
   // With one thread and a word about it where the script of the threads is not beside the program: otherwise as before.
   const { threads } = printed;
-  deepStrictEqual(printed, { shape, sha256, threads, warnings: threads === 1 ? ['W_NO_THREADS'] : [] });
+  const expected = { shape, sha256, threads, warnings: threads === 1 ? ['W_NO_THREADS'] : [], keylessCode };
+  deepStrictEqual(printed, expected);
   process.stdout.write(`${name.padEnd(24)}the same bits, ${threads} ${threads === 1 ? 'thread' : 'threads'}\n`);
 }
+cpSync(join(ROOT, 'node_modules', '@sigstore'), join(directory, 'node_modules', '@sigstore'), { recursive: true });
+for (const [name, file] of programs) deepStrictEqual([name, run(file).keylessCode], [name, 'E_SIGNATURE']);
+process.stdout.write('an optional package that is installed is found by all of them\n');

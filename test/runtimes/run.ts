@@ -1,6 +1,6 @@
 /**
  * The package under other runtimes: everything that the command line and a program say and compute under Bun and Deno is
- * what they say and compute under Node. `npm run runtimes`; it installs what it needs into this folder, 190 MB.
+ * what they say and compute under Node. `npm run test:runtimes`; it installs what it needs into this folder, 190 MB.
  *
  * Deno is given `--allow-read`, and `--allow-write` where something is written: nothing here needs more.
  */
