@@ -17,7 +17,7 @@ import { type Finding, Findings, type Kind } from './findings.ts';
 import { type CheckedModel, checkModel } from './model.ts';
 import { checkKinds, checkNames } from './names.ts';
 import { findOrigin, type Origin } from './origin.ts';
-import { explainPlaceholders, warnOfLeftovers, warnOfPlaceholders } from './placeholders.ts';
+import { explainPlaceholders, tellOfPlaceholders, warnOfLeftovers } from './placeholders.ts';
 import { type UnusedFiles, unusedFiles } from './purposes.ts';
 import { compareTokenizerFiles } from './tokenizer-files.ts';
 import { plant } from './tree.ts';
@@ -95,17 +95,16 @@ export async function checkDirectory(directory: string, options: CheckOptions = 
     const others = await openModelFiles(directory); // what it opens is not needed for loading
     await findings.attempt(() => compareTokenizerFiles(others, transformer, findings));
   }
-  warnOfPlaceholders(findings);
+  tellOfPlaceholders(!findings.has('modules.json'), findings);
   warnOfLeftovers(tree, findings);
   checkNames(tree.entries, findings);
   await checkKinds(tree, directory, findings);
   const evidence = await gatherEvidence(files, tree, read, findings, options.onProgress);
 
   const { error: errors, warning: warnings, note: notes } = findings.counts;
-  const kinds = new Set(findings.all.filter(({ severity }) => severity === 'error').map(({ kind }) => kind));
   return {
     directory,
-    verdict: BY_WEIGHT.find(kind => kinds.has(kind)) ?? 'complete',
+    verdict: BY_WEIGHT.find(kind => findings.kinds.has(kind)) ?? 'complete',
     counts: { errors, warnings, notes },
     findings: findings.all,
     unlisted: findings.unlisted(),
@@ -117,7 +116,7 @@ export async function checkDirectory(directory: string, options: CheckOptions = 
     ],
     evidence,
     files: { read, unused: unusedFiles(tree.entries, new Set(read.map(({ name }) => name))) },
-    origin: await findOrigin(directory, tree),
+    origin: await findOrigin(directory, tree, model),
   };
 }
 

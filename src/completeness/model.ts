@@ -40,7 +40,13 @@ export interface CheckedModel {
 }
 
 export async function checkModel(files: ModelFiles, findings: Findings): Promise<CheckedModel> {
-  const { present, transformerPath, pooling, after, whole } = await checkModules(files, findings);
+  const { present, foreign, transformerPath, pooling, after, whole } = await checkModules(files, findings);
+  if (foreign) {
+    const message =
+      'Only modules.json was checked: the files of a model that begins with another module are not known here.';
+    findings.note('W_NOT_CHECKED', 'incomplete', '.', message);
+    return { ...NOTHING_KNOWN, sentenceTransformers: fields({}, files.pathOf(SAVED)) };
+  }
   const path = transformerPath ?? (await defaultPath(files, findings));
   const listed = present && transformerPath === undefined;
   const { transformer, hasConfig, hasTokenizer } = await readTransformerFiles(files, path, listed, findings);
@@ -82,6 +88,16 @@ export async function checkModel(files: ModelFiles, findings: Findings): Promise
     sentenceTransformers,
   };
 }
+
+const NOTHING_KNOWN: Omit<CheckedModel, 'sentenceTransformers'> = {
+  layout: 'Sentence Transformers',
+  config: null,
+  transformer: null,
+  settings: null,
+  tokenizer: null,
+  weights: [],
+  dimension: null,
+};
 
 /** Where the transformer lies when modules.json does not tell. */
 async function defaultPath(files: ModelFiles, findings: Findings): Promise<string> {

@@ -4,7 +4,7 @@ import type { ModelFiles } from '../io/files.ts';
 import { parseJson } from '../io/json.ts';
 import { fields } from '../io/json-fields.ts';
 import type { WeightsReport } from '../io/load-report.ts';
-import { MAX_CONFIG_BYTES, type ModuleEntry, notAModel, readModules, SAVED } from '../io/model-directory.ts';
+import { kindOf, MAX_CONFIG_BYTES, type ModuleEntry, notAModel, readModules, SAVED } from '../io/model-directory.ts';
 import { openWeights } from '../io/weights.ts';
 import { hasWeights, loadWeightedModule, plainModule, reportWeights, warnOfUnused } from '../load-model.ts';
 import { parsePoolingConfig } from '../pooling/pooling.ts';
@@ -17,6 +17,8 @@ const SIGNS_OF_MODULES = ['1_Pooling', SAVED, 'sentence_bert_config.json'];
 export interface CheckedModules {
   /** Whether there is a modules.json. */
   readonly present: boolean;
+  /** Whether the model begins with something else than a transformer: its files are then not those that are known here. */
+  readonly foreign: boolean;
   readonly transformerPath?: string | undefined;
   /** The transformer and the pooling; nothing unless both are there. */
   readonly pooling: readonly ModuleEntry[];
@@ -29,21 +31,40 @@ export async function checkModules(files: ModelFiles, findings: Findings): Promi
   const present = (await findings.attempt(() => files.has('modules.json'))) ?? true;
   if (!present) {
     await explainAbsentModules(files, findings);
-    return { present, pooling: [], after: [], whole: true };
+    return { present, foreign: false, pooling: [], after: [], whole: true };
   }
   const before = findings.counts.error;
-  const modules = (await findings.attempt(() => readModules(files, findings.refuse))) ?? [];
-  await findings.attempt(() => checkNumbers(files, findings));
+  const refused: unknown[] = [];
+  const modules = (await findings.attempt(() => readModules(files, error => void refused.push(error)))) ?? [];
+  const foreign = (await isForeign(files)) ?? false;
+  // What is missing is the first module; what the others lack follows from it.
+  for (const error of foreign ? refused.slice(0, 1) : refused) findings.refuse(error);
+  if (!foreign) await findings.attempt(() => checkNumbers(files, findings));
   const transformer = modules.find(({ kind }) => kind === 'Transformer');
   const pooling = modules.find(({ kind }) => kind === 'Pooling');
   if (pooling !== undefined) await findings.attempt(() => parsePoolingConfig(pooling.config));
   return {
     present,
+    foreign,
     transformerPath: transformer?.path,
     pooling: transformer && pooling ? [transformer, pooling] : [],
     after: modules.filter(module => module !== transformer && module !== pooling),
     whole: findings.counts.error === before,
   };
+}
+
+/** Undefined where modules.json cannot be read, which has been told. */
+async function isForeign(files: ModelFiles): Promise<boolean | undefined> {
+  try {
+    const file = files.pathOf('modules.json');
+    const entries = parseJson(await files.read('modules.json', MAX_CONFIG_BYTES), file);
+    const first = Array.isArray(entries) ? entries[0] : undefined;
+    if (first === undefined) return undefined;
+    return kindOf(fields(first, file, '[0]').string('type'), file) !== 'Transformer';
+  } catch (error) {
+    if (error instanceof GlassbertError) return error.code === 'E_MODULE' ? true : undefined;
+    throw error;
+  }
 }
 
 /** `idx` counts the modules; the reference library keeps them in a dictionary by `name`, where a second one replaces a first. */

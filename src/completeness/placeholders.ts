@@ -45,11 +45,20 @@ export async function explainPlaceholders(tree: Tree, findings: Findings): Promi
   }
 }
 
-/** Those of files that loading does not read are a warning: somebody else may. Empty files often are meant to be. */
-export function warnOfPlaceholders(findings: Findings): void {
-  for (const { file, message, hint } of findings.unused()) {
-    if (message === EMPTY) findings.note('W_FILE_EMPTY', 'incomplete', file, `${message} It is not needed here.`);
-    else findings.warn('W_PLACEHOLDER', 'incomplete', file, `${message} It is not needed here.`, hint);
+/** Where modules.json cannot be read, these are what it most likely names. */
+const MODULE_FILE = /^[0-9]+_[A-Za-z]+\/(config\.json|model\.safetensors)$/;
+
+/**
+ * Those of files that loading does not read are a warning: somebody else may. Empty files often are meant to be.
+ *
+ * @param modulesKnown - whether it is known which files loading reads
+ */
+export function tellOfPlaceholders(modulesKnown: boolean, findings: Findings): void {
+  for (const explanation of findings.unused()) {
+    const { file, message } = explanation;
+    if (!modulesKnown && MODULE_FILE.test(file)) findings.addOnce(explanation);
+    else if (message === EMPTY) findings.note('W_FILE_EMPTY', 'incomplete', file, `${message} It is not needed here.`);
+    else findings.warn('W_PLACEHOLDER', 'incomplete', file, `${message} It is not needed here.`);
   }
 }
 

@@ -1,7 +1,8 @@
 /**
  * A directory may say four times what its tokens are: tokenizer.json, vocab.txt, tokenizer_config.json and
- * special_tokens_map.json. Python reads one or the other depending on the class and version; so they must agree, and a
- * vocabulary in which two tokens have changed places must not hide behind one that is right.
+ * special_tokens_map.json. Loading goes by the first of them that decides, other programs and versions by another; where they
+ * contradict each other, somebody has to look: two tokens that have changed places show nowhere else. What loading itself
+ * refuses has been told before; all of this is warnings.
  */
 import { GlassbertError } from '../errors.ts';
 import type { ModelFiles } from '../io/files.ts';
@@ -27,28 +28,30 @@ export async function compareTokenizerFiles(
 ): Promise<void> {
   const { path, tokenizer, tokenizerConfig } = transformer;
   const name = (file: string): string => (path === '' ? file : `${path}/${file}`);
-  const has = (file: string) => findings.attempt(() => files.has(name(file)));
+  const doubt = <Result>(run: () => Result | Promise<Result>): Promise<Result | undefined> =>
+    findings.attempt(run, 'W_TOKENIZER_FILES');
+  const has = (file: string) => doubt(() => files.has(name(file)));
   const vocabJson = (vocab: { file: string; vocab: string; addedTokens: JsonObject }): JsonObject =>
     fromVocabTxt(vocab.vocab, vocab.addedTokens, tokenizerConfig, vocab.file);
 
   const json = 'json' in tokenizer ? tokenizer.json : vocabJson(tokenizer);
   const ids = idsOf(json, tokenizer.file);
-  await findings.attempt(() => checkTemplate(json, ids, tokenizer.file));
+  await doubt(() => checkTemplate(json, ids, tokenizer.file));
   if ('json' in tokenizer && (await has(VOCAB_TXT))) {
-    await findings.attempt(async () => {
+    await doubt(async () => {
       const vocab = await readVocabTxt(files, path);
       checkSame(ids, addedOf(json), idsOf(vocabJson(vocab), vocab.file), vocab.file);
     });
   }
 
   const configFile = files.pathOf(transformer.tokenizerConfigName);
-  await findings.attempt(() => checkSpecials(tokenizerConfig, ids, configFile));
-  await findings.attempt(() => checkDecoder(tokenizerConfig, ids, configFile));
+  await doubt(() => checkSpecials(tokenizerConfig, ids, configFile));
+  await doubt(() => checkDecoder(tokenizerConfig, ids, configFile));
   const mapName = name('special_tokens_map.json');
   if (!(await has('special_tokens_map.json'))) return;
-  const map = await findings.attempt(() => readObject(files, mapName));
+  const map = await doubt(() => readObject(files, mapName));
   if (map === undefined) return;
-  await findings.attempt(() => checkSpecials(map, ids, files.pathOf(mapName)));
+  await doubt(() => checkSpecials(map, ids, files.pathOf(mapName)));
   for (const key of Object.keys(SPECIAL_TOKENS)) {
     const [here, there] = [contentOf(map[key]), contentOf(tokenizerConfig[key])];
     if (here === undefined || there === undefined || here === there) continue;
@@ -77,22 +80,33 @@ function checkTemplate(json: JsonObject, ids: Ids, file: string): void {
   });
 }
 
-/** @param added - tokens that vocab.txt may lack */
+/**
+ * The same tokens in the same order. Python writes vocab.txt in the order of the ids, a line for each token and none for an
+ * id that no token has (BertTokenizer.save_vocabulary), so behind such a gap the lines no longer are the ids.
+ *
+ * @param added - tokens that vocab.txt may lack
+ */
 function checkSame(ids: Ids, added: ReadonlySet<string | undefined>, others: Ids, file: string): void {
-  const differences: string[] = [];
-  for (const [token, id] of ids) {
-    const other = others.get(token);
-    if (other === id || (other === undefined && added.has(token))) continue;
-    differences.push(`${quote(token)} is ${id} in tokenizer.json and ${other ?? 'not'} here`);
+  const differing: [token: string, id: number | 'not', other: number | 'not'][] = [];
+  for (const [token, id] of ids) if (!others.has(token) && !added.has(token)) differing.push([token, id, 'not']);
+  for (const [token, id] of others) if (!ids.has(token)) differing.push([token, 'not', id]);
+
+  const here = tokensInOrder(others, ids);
+  for (const [place, token] of tokensInOrder(ids, others).entries()) {
+    if (here[place] !== token) differing.push([token, ids.get(token) as number, others.get(token) as number]);
   }
-  for (const [token, id] of others) {
-    if (!ids.has(token)) differences.push(`${quote(token)} is not in tokenizer.json and ${id} here`);
-  }
-  if (differences.length === 0) return;
-  const more = differences.length > LISTED ? `; and ${differences.length - LISTED} more` : '';
-  throw refuse(file, 'this is another vocabulary than that of tokenizer.json', {
-    found: differences.slice(0, LISTED).join('; ') + more,
-  });
+  if (differing.length === 0) return;
+  const listed = differing
+    .slice(0, LISTED)
+    .map(([token, id, other]) => `${quote(token)} is ${id} in tokenizer.json and ${other} here`);
+  const more = differing.length > LISTED ? `; and ${differing.length - LISTED} more` : '';
+  throw refuse(file, 'this is another vocabulary than that of tokenizer.json', { found: listed.join('; ') + more });
+}
+
+/** Those that `others` has too, by their ids. */
+function tokensInOrder(ids: Ids, others: Ids): string[] {
+  const common = [...ids].filter(([token]) => others.has(token));
+  return common.sort(([, a], [, b]) => a - b).map(([token]) => token);
 }
 
 /** Python adds a special token that the vocabulary lacks at its end, where the embedding table has no row. */

@@ -140,7 +140,7 @@ async function readModule(files: ModelFiles, entry: Json, i: number, file: strin
   return { kind, type, path, config: await readFields(files, join(path, 'config.json')) };
 }
 
-function kindOf(type: string, file: string): ModuleKind {
+export function kindOf(type: string, file: string): ModuleKind {
   const name = MODULE_TYPE.exec(type)?.[1];
   const kind = MODULE_KINDS.find(kind => kind === name);
   if (kind !== undefined) return kind;
