@@ -12,6 +12,7 @@ import { GlassbertError } from '../errors.ts';
 import { openModelFiles } from '../io/files.ts';
 import type { LoadReport, OpenedFile, WeightsReport } from '../io/load-report.ts';
 import { architectureOf, savedBy } from '../load-model.ts';
+import { loadTokenizer } from '../text/load-tokenizer.ts';
 import { type Evidence, gatherEvidence } from './evidence.ts';
 import { type Finding, Findings, type Kind } from './findings.ts';
 import { type CheckedModel, checkModel } from './model.ts';
@@ -88,6 +89,7 @@ export async function checkDirectory(directory: string, options: CheckOptions = 
   const before = findings.counts.error;
   const model = await checkModel(files, findings);
   const loads = findings.counts.error === before;
+  if (model.absent !== undefined) findings.refuse(model.absent);
   const read: OpenedFile[] = [...new Map(files.opened.map(file => [file.name, file])).values()];
 
   const { transformer, tokenizer } = model;
@@ -95,7 +97,7 @@ export async function checkDirectory(directory: string, options: CheckOptions = 
     const others = await openModelFiles(directory); // what it opens is not needed for loading
     await findings.attempt(() => compareTokenizerFiles(others, transformer, findings));
   }
-  tellOfPlaceholders(!findings.has('modules.json'), findings);
+  tellOfPlaceholders(findings);
   warnOfLeftovers(tree, findings);
   checkNames(tree.entries, findings);
   await checkKinds(tree, directory, findings);
@@ -111,13 +113,27 @@ export async function checkDirectory(directory: string, options: CheckOptions = 
     model: summarize(model),
     works: [
       { what: 'embedding texts', works: loads },
-      { what: "tokenizing (loadTokenizer of 'glassbert/tokenizer')", works: tokenizer !== null },
+      {
+        what: "tokenizing (loadTokenizer of 'glassbert/tokenizer', glassbert tokens)",
+        works: loads || (await isDone(() => loadTokenizer(directory))),
+      },
       { what: 'reading the settings, as listed here', works: model.settings !== null },
     ],
     evidence,
     files: { read, unused: unusedFiles(tree.entries, new Set(read.map(({ name }) => name))) },
     origin: await findOrigin(directory, tree, model),
   };
+}
+
+/** What is said to work is tried: with the very function, as other files than those of the whole model may suffice. */
+async function isDone(run: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await run();
+    return true;
+  } catch (error) {
+    if (error instanceof GlassbertError) return false;
+    throw error;
+  }
 }
 
 function summarize(model: CheckedModel): ModelSummary {

@@ -2,7 +2,9 @@
  * The model in the directory, by the loader's own functions: modules, configuration, settings, tokenizer, weights. What is
  * wrong is written down and the rest is checked with what is left. Of a configuration file the first problem is told.
  */
+
 import { type BertConfig, parseBertConfig } from '../bert/config.ts';
+import type { GlassbertError } from '../errors.ts';
 import type { ModelFiles } from '../io/files.ts';
 import { type Fields, fields } from '../io/json-fields.ts';
 import type { LoadReport, WeightsReport } from '../io/load-report.ts';
@@ -37,10 +39,12 @@ export interface CheckedModel {
   /** The width of the vectors. */
   readonly dimension: number | null;
   readonly sentenceTransformers: Fields;
+  /** As in CheckedModules: an error of the directory, and none of loading. */
+  readonly absent?: GlassbertError | undefined;
 }
 
 export async function checkModel(files: ModelFiles, findings: Findings): Promise<CheckedModel> {
-  const { present, foreign, transformerPath, pooling, after, whole } = await checkModules(files, findings);
+  const { present, absent, foreign, transformerPath, pooling, after, whole } = await checkModules(files, findings);
   if (foreign) {
     const message =
       'Only modules.json was checked: the files of a model that begins with another module are not known here.';
@@ -56,7 +60,7 @@ export async function checkModel(files: ModelFiles, findings: Findings): Promise
   await noteAbsent(files, path, present, findings);
 
   const described = { files, modules: pooling, transformer, sentenceTransformers, unread: [] };
-  const settings = await checkSettings(described, config, !present, findings);
+  const settings = await checkSettings(described, config, !present, absent !== undefined, findings);
   const tokenizer = hasTokenizer ? await checkTokenizerOf(transformer, config, settings, findings) : undefined;
   if (transformer.config.has('auto_map')) {
     const message = 'config.json names code that comes with the model. It is not run.';
@@ -86,6 +90,7 @@ export async function checkModel(files: ModelFiles, findings: Findings): Promise
     weights,
     dimension: D,
     sentenceTransformers,
+    absent,
   };
 }
 
@@ -160,24 +165,25 @@ async function noteAbsent(files: ModelFiles, path: string, modules: boolean, fin
  *
  * @param config - where it is unknown, the pooling is not compared with its width
  * @param bare - whether there is no modules.json
+ * @param absent - whether there should be one, of which more is said than loading says
  */
 async function checkSettings(
   described: ModelDirectory,
   config: BertConfig | undefined,
   bare: boolean,
+  absent: boolean,
   findings: Findings,
 ): Promise<Settings | undefined> {
   const { modules, transformer, sentenceTransformers } = described;
-  // Said better where modules.json should be there, and no news where it is broken.
-  const isBare = bare && config !== undefined && !findings.has('modules.json');
   const decide = (directory: ModelDirectory): Settings => {
     const known = config === undefined ? { ...directory, modules: [] } : directory;
     return decideSettings(known, config ?? UNKNOWN, {}, warning => {
-      if (warning.code !== 'W_BARE_DIRECTORY' || isBare) findings.warnAsLoading(warning);
+      const isNews = bare && config !== undefined && !absent;
+      if (warning.code !== 'W_BARE_DIRECTORY' || isNews) findings.warnAsLoading(warning);
     });
   };
   const settings = await findings.attempt(() => decide(described));
-  const decided = config !== undefined && (isBare || modules.length > 0);
+  const decided = config !== undefined && (bare || modules.length > 0);
   if (settings !== undefined) return decided ? settings : undefined;
 
   const none = fields({}, described.files.directory);

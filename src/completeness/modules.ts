@@ -17,6 +17,8 @@ const SIGNS_OF_MODULES = ['1_Pooling', SAVED, 'sentence_bert_config.json'];
 export interface CheckedModules {
   /** Whether there is a modules.json. */
   readonly present: boolean;
+  /** That modules.json is not there though other files of its layout are: loading takes the directory for a bare one. */
+  readonly absent?: GlassbertError | undefined;
   /** Whether the model begins with something else than a transformer: its files are then not those that are known here. */
   readonly foreign: boolean;
   readonly transformerPath?: string | undefined;
@@ -30,8 +32,8 @@ export interface CheckedModules {
 export async function checkModules(files: ModelFiles, findings: Findings): Promise<CheckedModules> {
   const present = (await findings.attempt(() => files.has('modules.json'))) ?? true;
   if (!present) {
-    await explainAbsentModules(files, findings);
-    return { present, foreign: false, pooling: [], after: [], whole: true };
+    const absent = await explainAbsentModules(files, findings);
+    return { present, absent, foreign: false, pooling: [], after: [], whole: true };
   }
   const before = findings.counts.error;
   const refused: unknown[] = [];
@@ -88,19 +90,17 @@ async function checkNumbers(files: ModelFiles, findings: Findings): Promise<void
   }
 }
 
-async function explainAbsentModules(files: ModelFiles, findings: Findings): Promise<void> {
+async function explainAbsentModules(files: ModelFiles, findings: Findings): Promise<GlassbertError | undefined> {
   const names = (await findings.attempt(() => files.list())) ?? [];
   const sign = SIGNS_OF_MODULES.find(name => names.includes(name));
   if (sign === undefined) {
     if (!names.includes('config.json')) findings.refuse(await notAModel(files));
-    return;
+    return undefined;
   }
-  findings.refuse(
-    new GlassbertError('E_FILE_MISSING', `the list of modules is not there, though ${sign} is`, {
-      file: files.pathOf('modules.json'),
-      hint: 'Without it the directory is taken for a bare one: mean pooling, no prompts. Copy the whole model directory.',
-    }),
-  );
+  return new GlassbertError('E_FILE_MISSING', `the list of modules is not there, though ${sign} is`, {
+    file: files.pathOf('modules.json'),
+    hint: 'Without it the directory is taken for a bare one: mean pooling, no prompts. Copy the whole model directory.',
+  });
 }
 
 export async function checkModule(

@@ -10,6 +10,7 @@
  */
 import { GlassbertError } from '../errors.ts';
 import type { Entry } from '../io/walk.ts';
+import { INDEX } from '../io/weights.ts';
 import type { Findings } from './findings.ts';
 import type { Tree } from './tree.ts';
 
@@ -45,21 +46,22 @@ export async function explainPlaceholders(tree: Tree, findings: Findings): Promi
   }
 }
 
-/** Where modules.json cannot be read, these are what it most likely names. */
-const MODULE_FILE = /^[0-9]+_[A-Za-z]+\/(config\.json|model\.safetensors)$/;
-
-/**
- * Those of files that loading does not read are a warning: somebody else may. Empty files often are meant to be.
- *
- * @param modulesKnown - whether it is known which files loading reads
- */
-export function tellOfPlaceholders(modulesKnown: boolean, findings: Findings): void {
+/** Those of files that loading does not read are a warning: somebody else may. Empty files often are meant to be. */
+export function tellOfPlaceholders(findings: Findings): void {
   for (const explanation of findings.unused()) {
     const { file, message } = explanation;
-    if (!modulesKnown && MODULE_FILE.test(file)) findings.addOnce(explanation);
+    const list = likelyListedIn(file);
+    if (list !== undefined && findings.has(list)) findings.addOnce(explanation);
     else if (message === EMPTY) findings.note('W_FILE_EMPTY', 'incomplete', file, `${message} It is not needed here.`);
     else findings.warn('W_PLACEHOLDER', 'incomplete', file, `${message} It is not needed here.`);
   }
+}
+
+/** The file that most likely names this one: where it cannot be read, nobody can say that this one is not needed. */
+function likelyListedIn(file: string): string | undefined {
+  if (/^[0-9]+_[A-Za-z]+\/(config\.json|model\.safetensors)$/.test(file)) return 'modules.json';
+  const shard = /^(.*\/)?model-[0-9]+-of-[0-9]+\.safetensors$/.exec(file);
+  return shard === null ? undefined : `${shard[1] ?? ''}${INDEX}`;
 }
 
 export function warnOfLeftovers(tree: Tree, findings: Findings): void {

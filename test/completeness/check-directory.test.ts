@@ -22,7 +22,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
-import { type CompletenessReport, checkDirectory } from '../../src/completeness/check-directory.ts';
+import { checkDirectory } from '../../src/completeness/check-directory.ts';
 import { parametersOf } from '../../src/completeness/weights.ts';
 import { DEFAULT_MODEL, SentenceEncoder } from '../../src/index.ts';
 import { copyModel, FIXTURES } from '../support/model-copy.ts';
@@ -46,12 +46,6 @@ function loads({ directory }: Model): Promise<boolean> {
     () => true,
     () => false,
   );
-}
-
-/** Where modules.json is gone loading takes what is left for another kind of directory, if with a warning. */
-function isTakenForBare({ findings }: CompletenessReport): boolean {
-  const errors = findings.filter(({ severity }) => severity === 'error');
-  return errors.some(({ message }) => message.startsWith('the list of modules is not there'));
 }
 
 /** The value with one value inside it, or itself, replaced. */
@@ -785,7 +779,7 @@ describe.each(Object.entries(RULES))('%s', (group, rules) => {
     else expect(said).toMatch(says);
     counted(`rules: ${group}`);
 
-    if (!isTakenForBare(report)) expect(await loads(model)).toBe(report.works[0].works);
+    expect(await loads(model)).toBe(report.works[0].works);
   });
 });
 
@@ -873,9 +867,7 @@ describe('properties', () => {
       const report = await checkDirectory(model.directory);
       expect(JSON.parse(JSON.stringify(report))).toEqual(report);
       for (const { message, file } of report.findings) expect(message + file).not.toMatch(/\p{Cc}/u);
-      if (!isTakenForBare(report)) {
-        expect(await loads(model), JSON.stringify(report.findings)).toBe(report.works[0].works);
-      }
+      expect(await loads(model), JSON.stringify(report.findings)).toBe(report.works[0].works);
       rmSync(model.parent, { recursive: true });
       mkdirSync(model.parent); // removed again by copyModel
       counted('random damage');
