@@ -2,23 +2,14 @@
  * The model in the directory, by the loader's own functions: modules, configuration, settings, tokenizer, weights. What is
  * wrong is written down and the rest is checked with what is left. Of a configuration file the first problem is told.
  */
-
 import { type BertConfig, parseBertConfig } from '../bert/config.ts';
 import type { GlassbertError } from '../errors.ts';
+import { readFields } from '../io/config-files.ts';
 import type { ModelFiles } from '../io/files.ts';
 import { type Fields, fields } from '../io/json-fields.ts';
 import type { LoadReport, WeightsReport } from '../io/load-report.ts';
-import {
-  type ModelDirectory,
-  readFields,
-  readSentenceConfig,
-  readTokenizer,
-  readTokenizerConfig,
-  readTransformerConfig,
-  SAVED,
-  type TransformerFiles,
-  VOCAB_TXT,
-} from '../io/model-directory.ts';
+import { type ModelDirectory, readSentenceConfig, readTransformerConfig, SAVED } from '../io/model-directory.ts';
+import { readTokenizer, readTokenizerConfig, type TransformerFiles, VOCAB_TXT } from '../io/tokenizer-files.ts';
 import { checkTokenizer, projects } from '../load-model.ts';
 import { decideSettings, type Settings } from '../settings.ts';
 import { tokenizerOf } from '../text/load-tokenizer.ts';

@@ -1,10 +1,11 @@
 /** modules.json, and the modules after the pooling, each of which takes what the one before it gives. */
 import { GlassbertError } from '../errors.ts';
+import { MAX_CONFIG_BYTES } from '../io/config-files.ts';
 import type { ModelFiles } from '../io/files.ts';
 import { parseJson } from '../io/json.ts';
 import { fields } from '../io/json-fields.ts';
 import type { WeightsReport } from '../io/load-report.ts';
-import { kindOf, MAX_CONFIG_BYTES, type ModuleEntry, notAModel, readModules, SAVED } from '../io/model-directory.ts';
+import { kindOf, type ModuleEntry, notAModel, readModules, SAVED } from '../io/model-directory.ts';
 import { openWeights } from '../io/weights.ts';
 import { hasWeights, loadWeightedModule, plainModule, reportWeights, warnOfUnused } from '../load-model.ts';
 import { parsePoolingConfig } from '../pooling/pooling.ts';

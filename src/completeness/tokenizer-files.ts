@@ -5,10 +5,11 @@
  * refuses has been told before; all of this is warnings.
  */
 import { GlassbertError } from '../errors.ts';
+import { readObject } from '../io/config-files.ts';
 import type { ModelFiles } from '../io/files.ts';
 import { type Json, type JsonObject, quote } from '../io/json.ts';
 import { fields } from '../io/json-fields.ts';
-import { readObject, readVocabTxt, type TransformerFiles, VOCAB_TXT } from '../io/model-directory.ts';
+import { readVocabTxt, type TransformerFiles, VOCAB_TXT } from '../io/tokenizer-files.ts';
 import { readTemplate } from '../text/template.ts';
 import { contentOf, fromVocabTxt, SPECIAL_TOKENS } from '../text/vocab-txt.ts';
 import { readVocabulary } from '../text/vocabulary.ts';

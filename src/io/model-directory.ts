@@ -9,9 +9,11 @@
  *   none            a bare Hugging Face directory: config.json and weights, no modules.json
  */
 import { GlassbertError, type Refuse, refuseFirst } from '../errors.ts';
-import { type ModelFiles, openModelFiles } from './files.ts';
-import { type Json, type JsonLimits, type JsonObject, parseJson, quote } from './json.ts';
-import { asObject, type Fields, fields } from './json-fields.ts';
+import { join, MAX_CONFIG_BYTES, readFields } from './config-files.ts';
+import type { ModelFiles } from './files.ts';
+import { type Json, parseJson, quote } from './json.ts';
+import { type Fields, fields } from './json-fields.ts';
+import { readTokenizer, readTokenizerConfig, type TransformerFiles } from './tokenizer-files.ts';
 
 const MODULE_KINDS = ['Transformer', 'Pooling', 'Dense', 'LayerNorm', 'Normalize', 'Dropout'] as const;
 
@@ -38,28 +40,9 @@ export interface ModelDirectory {
   readonly unread: readonly string[];
 }
 
-/** The files of the transformer module. */
-export interface TransformerFiles {
-  readonly path: string;
-  readonly config: Fields;
-  /** sentence_bert_config.json or one of its siblings; without fields where there is none. */
-  readonly sentenceConfig: Fields;
-  readonly tokenizerConfig: JsonObject;
-  readonly tokenizerConfigName: string;
-  readonly tokenizer: { readonly file: string } & (
-    | { readonly json: JsonObject }
-    | { readonly vocab: string; readonly addedTokens: JsonObject }
-  );
-}
-
 /** Prompts and settings of the whole model. */
 export const SAVED = 'config_sentence_transformers.json';
 
-export const VOCAB_TXT = 'vocab.txt';
-
-export const MAX_CONFIG_BYTES = 2 ** 20;
-const MAX_TOKENIZER_BYTES = 64 * 2 ** 20; // the largest genuine tokenizer.json have 35 MB
-const MAX_VOCAB_BYTES = 16 * 2 ** 20; // vocab.txt of multilingual BERT has 1 MB
 const MAX_MODULES = 16;
 
 /** The names sentence-transformers looks for, in its order; the class of 2019 named the file. */
@@ -83,13 +66,6 @@ export async function describeDirectory(files: ModelFiles): Promise<ModelDirecto
   }
   const unread = (await files.has(SAVED)) ? [SAVED] : [];
   return { files, modules, transformer, sentenceTransformers: fields({}, files.pathOf(SAVED)), unread };
-}
-
-/** The transformer module alone, which need not have a config.json: enough for its tokenizer. */
-export async function describeTransformer(directory: string): Promise<Pick<ModelDirectory, 'files' | 'transformer'>> {
-  const files = await openModelFiles(directory);
-  const modules = (await files.has('modules.json')) ? await readModules(files) : [];
-  return { files, transformer: await readTransformer(files, modules[0]?.path ?? '', modules[0]?.config) };
 }
 
 /**
@@ -155,7 +131,8 @@ export function kindOf(type: string, file: string): ModuleKind {
   });
 }
 
-async function readTransformer(files: ModelFiles, path: string, config?: Fields): Promise<TransformerFiles> {
+/** The transformer module, whose configuration may be there already. */
+export async function readTransformer(files: ModelFiles, path: string, config?: Fields): Promise<TransformerFiles> {
   return {
     path,
     config: config ?? (await readFields(files, join(path, 'config.json'))),
@@ -181,83 +158,12 @@ export async function readSentenceConfig(files: ModelFiles, path: string): Promi
   return readFields(files, join(path, name));
 }
 
-/** Python writes "no limit" as 10^30, an integer no double holds. */
-export async function readTokenizerConfig(
-  files: ModelFiles,
-  path: string,
-): Promise<Pick<TransformerFiles, 'tokenizerConfig' | 'tokenizerConfigName'>> {
-  const name = join(path, 'tokenizer_config.json');
-  const there = await files.has(name);
-  const tokenizerConfig = there ? await readObject(files, name, MAX_CONFIG_BYTES, { numbers: 'rounded' }) : {};
-  return { tokenizerConfig, tokenizerConfigName: name };
-}
-
-/** @throws E_FILE_MISSING, E_JSON, E_CONFIG, E_TOKENIZER */
-export async function readTokenizer(files: ModelFiles, path: string): Promise<TransformerFiles['tokenizer']> {
-  const jsonName = join(path, 'tokenizer.json');
-  if (await files.has(jsonName)) {
-    return {
-      file: files.pathOf(jsonName),
-      json: await readObject(files, jsonName, MAX_TOKENIZER_BYTES, { table: 'model.vocab' }),
-    };
-  }
-  if (await files.has(join(path, VOCAB_TXT))) return readVocabTxt(files, path);
-  throw new GlassbertError('E_FILE_MISSING', 'the tokenizer is not there', {
-    file: files.pathOf(jsonName),
-    expected: 'tokenizer.json, or vocab.txt',
-    hint: 'Copy the whole model directory.',
-  });
-}
-
-/** vocab.txt, and added_tokens.json with the tokens that it lacks. */
-export async function readVocabTxt(
-  files: ModelFiles,
-  path: string,
-): Promise<{ readonly file: string; readonly vocab: string; readonly addedTokens: JsonObject }> {
-  const name = join(path, VOCAB_TXT);
-  const file = files.pathOf(name);
-  const vocab = decodeText(await files.read(name, MAX_VOCAB_BYTES), file);
-  const added = join(path, 'added_tokens.json');
-  const addedTokens = (await files.has(added)) ? await readObject(files, added) : {};
-  return { file, vocab, addedTokens };
-}
-
-export async function readObject(
-  files: ModelFiles,
-  name: string,
-  maxBytes: number = MAX_CONFIG_BYTES,
-  limits: JsonLimits = {},
-): Promise<JsonObject> {
-  const file = files.pathOf(name);
-  return asObject(parseJson(await files.read(name, maxBytes), file, limits), file);
-}
-
-function decodeText(bytes: Uint8Array, file: string): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch (cause) {
-    throw new GlassbertError('E_TOKENIZER', 'the vocabulary is not UTF-8', { file, cause });
-  }
-}
-
-/** A name in a module's directory, '' being the root. */
-function join(path: string, name: string): string {
-  return path === '' ? name : `${path}/${name}`;
-}
-
 async function require(files: ModelFiles, path: string, name: string, summary: string): Promise<void> {
   if (await files.has(join(path, name))) return;
   throw new GlassbertError('E_FILE_MISSING', summary, {
     file: files.pathOf(join(path, name)),
     hint: 'Copy the whole model directory, with its subdirectories.',
   });
-}
-
-/** The fields of a configuration file; none where the file is absent. */
-export async function readFields(files: ModelFiles, name: string): Promise<Fields> {
-  const file = files.pathOf(name);
-  if (!(await files.has(name))) return fields({}, file);
-  return fields(parseJson(await files.read(name, MAX_CONFIG_BYTES), file), file);
 }
 
 export async function notAModel(files: ModelFiles): Promise<GlassbertError> {

@@ -1,5 +1,7 @@
 /** From the files of a model directory to its tokenizer. */
-import { describeTransformer, type TransformerFiles } from '../io/model-directory.ts';
+import { openModelFiles } from '../io/files.ts';
+import { type ModelDirectory, readModules, readTransformer } from '../io/model-directory.ts';
+import type { TransformerFiles } from '../io/tokenizer-files.ts';
 import { decideMaxLength } from './max-length.ts';
 import { createTokenizer, type Tokenizer } from './tokenizer.ts';
 
@@ -17,6 +19,13 @@ export async function loadTokenizer(directory: string): Promise<Tokenizer> {
   const described = await describeTransformer(directory);
   const doLowerCase = described.transformer.sentenceConfig.boolean('do_lower_case', { default: false });
   return tokenizerOf(described.transformer, doLowerCase, decideMaxLength(described, undefined, () => {}).value);
+}
+
+/** The transformer module alone, which need not have a config.json: enough for its tokenizer. */
+async function describeTransformer(directory: string): Promise<Pick<ModelDirectory, 'files' | 'transformer'>> {
+  const files = await openModelFiles(directory);
+  const modules = (await files.has('modules.json')) ? await readModules(files) : [];
+  return { files, transformer: await readTransformer(files, modules[0]?.path ?? '', modules[0]?.config) };
 }
 
 /**
