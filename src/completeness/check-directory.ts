@@ -115,7 +115,8 @@ export async function checkDirectory(directory: string, options: CheckOptions = 
       { what: 'embedding texts', works: loads },
       {
         what: "tokenizing (loadTokenizer of 'glassbert/tokenizer', glassbert tokens)",
-        works: loads || (await isDone(() => loadTokenizer(directory))),
+        works:
+          loads || (tokenizer !== null && model.settings !== null) || (await isDone(() => loadTokenizer(directory))),
       },
       { what: 'reading the settings, as listed here', works: model.settings !== null },
     ],
@@ -125,7 +126,7 @@ export async function checkDirectory(directory: string, options: CheckOptions = 
   };
 }
 
-/** What is said to work is tried: with the very function, as other files than those of the whole model may suffice. */
+/** Where more is wrong than the weights, what is said to work is tried, as a part of the files may suffice. */
 async function isDone(run: () => Promise<unknown>): Promise<boolean> {
   try {
     await run();

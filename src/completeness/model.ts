@@ -205,7 +205,7 @@ async function checkTokenizerOf(
 ): Promise<Tokenizer | undefined> {
   const lower = settings?.doLowerCase.value ?? false;
   const length = settings?.maxSeqLength.value ?? SOME_LENGTH;
-  const tokenizer = await findings.attempt(() => tokenizerOf(transformer, lower, length));
+  const tokenizer = await findings.attempt(() => tokenizerOf(transformer, lower, length, config?.vocab_size));
   if (tokenizer === undefined || config === undefined) return tokenizer;
   const before = findings.counts.error;
   await findings.attempt(() => checkTokenizer(tokenizer, config, transformer.tokenizer.file));

@@ -7,16 +7,18 @@
 import { GlassbertError } from '../errors.ts';
 import { readObject } from '../io/config-files.ts';
 import type { ModelFiles } from '../io/files.ts';
-import { type Json, type JsonObject, quote } from '../io/json.ts';
+import { type JsonObject, quote } from '../io/json.ts';
 import { fields } from '../io/json-fields.ts';
 import { readVocabTxt, type TransformerFiles, VOCAB_TXT } from '../io/tokenizer-files.ts';
 import { readTemplate } from '../text/template.ts';
 import { contentOf, fromVocabTxt, SPECIAL_TOKENS } from '../text/vocab-txt.ts';
-import { readVocabulary } from '../text/vocabulary.ts';
 import type { Findings } from './findings.ts';
 
-/** The ids of all tokens, added ones included. */
-type Ids = ReadonlyMap<string, number>;
+/** The ids of all tokens, and which of them are added. Of a million tokens no second table is made. */
+interface Ids extends Iterable<[token: string, id: number]> {
+  readonly added: ReadonlyMap<string, number>;
+  get(token: string): number | undefined;
+}
 
 /** How many of many differences a message lists. */
 const LISTED = 3;
@@ -36,12 +38,12 @@ export async function compareTokenizerFiles(
     fromVocabTxt(vocab.vocab, vocab.addedTokens, tokenizerConfig, vocab.file);
 
   const json = 'json' in tokenizer ? tokenizer.json : vocabJson(tokenizer);
-  const ids = idsOf(json, tokenizer.file);
+  const ids = idsOf(json);
   await doubt(() => checkTemplate(json, ids, tokenizer.file));
   if ('json' in tokenizer && (await has(VOCAB_TXT))) {
     await doubt(async () => {
       const vocab = await readVocabTxt(files, path);
-      checkSame(ids, addedOf(json), idsOf(vocabJson(vocab), vocab.file), vocab.file);
+      checkSame(ids, idsOf(vocabJson(vocab)), vocab.file);
     });
   }
 
@@ -61,13 +63,20 @@ export async function compareTokenizerFiles(
   }
 }
 
-function idsOf(json: JsonObject, file: string): Ids {
-  const { ids, added } = readVocabulary(json, file);
-  return new Map([...ids, ...added.map(({ content, id }): [string, number] => [content, id])]);
-}
-
-function addedOf({ added_tokens }: JsonObject): ReadonlySet<string | undefined> {
-  return new Set(Array.isArray(added_tokens) ? added_tokens.map((token: Json) => contentOf(token)) : []);
+/** @param json - of which a tokenizer could be made, so that it has what is read here */
+function idsOf({ model, added_tokens }: JsonObject): Ids {
+  const { vocab } = model as { vocab: JsonObject | Map<string, number> };
+  const own = vocab instanceof Map ? vocab : new Map(Object.entries(vocab) as [string, number][]);
+  const listed = (added_tokens ?? []) as readonly { readonly content: string; readonly id: number }[];
+  const added = new Map(listed.map(({ content, id }) => [content, id]));
+  return {
+    added,
+    get: token => own.get(token) ?? added.get(token),
+    *[Symbol.iterator]() {
+      yield* own;
+      for (const entry of added) if (!own.has(entry[0])) yield entry;
+    },
+  };
 }
 
 /** The ids that the template puts in are those that the vocabulary gives these tokens. */
@@ -83,37 +92,37 @@ function checkTemplate(json: JsonObject, ids: Ids, file: string): void {
 
 /**
  * The same tokens in the same order. Python writes vocab.txt in the order of the ids, a line for each token and none for an
- * id that no token has (BertTokenizer.save_vocabulary), so behind such a gap the lines no longer are the ids.
- *
- * @param added - tokens that vocab.txt may lack
+ * id that no token has (BertTokenizer.save_vocabulary), so behind such a gap the lines no longer are the ids. Added tokens
+ * it may lack.
  */
-function checkSame(ids: Ids, added: ReadonlySet<string | undefined>, others: Ids, file: string): void {
-  const differing: [token: string, id: number | 'not', other: number | 'not'][] = [];
-  for (const [token, id] of ids) if (!others.has(token) && !added.has(token)) differing.push([token, id, 'not']);
-  for (const [token, id] of others) if (!ids.has(token)) differing.push([token, 'not', id]);
-
+function checkSame(ids: Ids, others: Ids, file: string): void {
+  const differing: string[] = [];
+  for (const [token] of ids) if (others.get(token) === undefined && !ids.added.has(token)) differing.push(token);
+  for (const [token] of others) if (ids.get(token) === undefined) differing.push(token);
   const here = tokensInOrder(others, ids);
-  for (const [place, token] of tokensInOrder(ids, others).entries()) {
-    if (here[place] !== token) differing.push([token, ids.get(token) as number, others.get(token) as number]);
-  }
+  for (const [place, token] of tokensInOrder(ids, others).entries()) if (here[place] !== token) differing.push(token);
   if (differing.length === 0) return;
+
   const listed = differing
     .slice(0, LISTED)
-    .map(([token, id, other]) => `${quote(token)} is ${id} in tokenizer.json and ${other} here`);
+    .map(
+      token => `${quote(token)} is ${ids.get(token) ?? 'not'} in tokenizer.json and ${others.get(token) ?? 'not'} here`,
+    );
   const more = differing.length > LISTED ? `; and ${differing.length - LISTED} more` : '';
   throw refuse(file, 'this is another vocabulary than that of tokenizer.json', { found: listed.join('; ') + more });
 }
 
 /** Those that `others` has too, by their ids. */
 function tokensInOrder(ids: Ids, others: Ids): string[] {
-  const common = [...ids].filter(([token]) => others.has(token));
-  return common.sort(([, a], [, b]) => a - b).map(([token]) => token);
+  const common: string[] = [];
+  for (const [token] of ids) if (others.get(token) !== undefined) common.push(token);
+  return common.sort((a, b) => (ids.get(a) as number) - (ids.get(b) as number));
 }
 
 /** Python adds a special token that the vocabulary lacks at its end, where the embedding table has no row. */
 function checkSpecials(config: JsonObject, ids: Ids, file: string): void {
   const named = Object.keys(SPECIAL_TOKENS).flatMap(key => contentOf(config[key]) ?? []);
-  const missing = named.filter(token => !ids.has(token));
+  const missing = named.filter(token => ids.get(token) === undefined);
   if (missing.length === 0) return;
   throw refuse(file, 'special tokens are not in the vocabulary', { found: missing.map(quote).join(', ') });
 }
