@@ -70,24 +70,17 @@ async function isForeign(files: ModelFiles): Promise<boolean | undefined> {
   }
 }
 
-/** `idx` counts the modules; the reference library keeps them in a dictionary by `name`, where a second one replaces a first. */
+/** `idx` counts the modules. */
 async function checkNumbers(files: ModelFiles, findings: Findings): Promise<void> {
   const file = files.pathOf('modules.json');
   const entries = parseJson(await files.read('modules.json', MAX_CONFIG_BYTES), file);
   if (!Array.isArray(entries)) return;
-  const names = new Set<unknown>();
   for (const [i, entry] of entries.entries()) {
     const module = fields(entry, file, `[${i}]`);
     if (module.has('idx') && module.raw('idx') !== i) {
       const message = `"[${i}].idx" is ${JSON.stringify(module.raw('idx')).slice(0, 20)}, expected ${i}: the order of the file counts.`;
       findings.warn('W_MODULE_NUMBER', 'incomplete', 'modules.json', message);
     }
-    const name = module.raw('name');
-    if (name !== undefined && names.has(name)) {
-      const message = `"[${i}].name" is that of an earlier module, which Python would then leave out.`;
-      findings.warn('W_MODULE_NUMBER', 'incomplete', 'modules.json', message);
-    }
-    names.add(name);
   }
 }
 

@@ -3,12 +3,16 @@ import type { ModelFiles } from './files.ts';
 import { type JsonLimits, type JsonObject, parseJson } from './json.ts';
 import { asObject, type Fields, fields } from './json-fields.ts';
 
-export const MAX_CONFIG_BYTES = 2 ** 20;
+export { nameIn as join } from './files.ts';
 
-/** A name in a module's directory, '' being the root. */
-export function join(path: string, name: string): string {
-  return path === '' ? name : `${path}/${name}`;
-}
+/**
+ * Genuine files reach 4 MB: 60,000 labels in config.json, 8,000 added tokens in tokenizer_config.json. What a larger one could
+ * hold is bounded by the reader of JSON.
+ */
+export const MAX_CONFIG_BYTES = 16 * 2 ** 20;
+
+/** Values of a configuration file; 60,000 labels stand in it twice. */
+const MAX_CONFIG_VALUES = 500_000;
 
 export async function readObject(
   files: ModelFiles,
@@ -21,8 +25,12 @@ export async function readObject(
 }
 
 /** The fields of a configuration file; none where the file is absent. */
-export async function readFields(files: ModelFiles, name: string): Promise<Fields> {
+export async function readFields(
+  files: ModelFiles,
+  name: string,
+  maxBytes: number = MAX_CONFIG_BYTES,
+): Promise<Fields> {
   const file = files.pathOf(name);
   if (!(await files.has(name))) return fields({}, file);
-  return fields(parseJson(await files.read(name, MAX_CONFIG_BYTES), file), file);
+  return fields(parseJson(await files.read(name, maxBytes), file, { values: MAX_CONFIG_VALUES }), file);
 }

@@ -66,6 +66,17 @@ export interface OpenedFile {
   readonly bytes: number;
 }
 
+/** The element type of the computation, here and in Python. */
+export interface DtypeReport {
+  /** What the kernels compute in. */
+  readonly here: 'float32' | 'float64';
+  /** What sentence-transformers 6 computes in with these files: the dtype that they state, or that of the weights. */
+  readonly python: string;
+  readonly from: Source;
+  /** Where the two differ: what to pass to Python for the same numbers. Null where they do not. */
+  readonly note: string | null;
+}
+
 export interface LoadReport {
   readonly directory: string;
   /** Null where nothing was verified. */
@@ -85,6 +96,7 @@ export interface LoadReport {
     readonly truncateDim: Setting<number | null>;
     readonly doLowerCase: Setting<boolean>;
   };
+  readonly dtype: DtypeReport;
   readonly tokenizer: { readonly kind: string; readonly vocabSize: number; readonly notes: readonly string[] };
   readonly weights: readonly WeightsReport[];
   /** The width of the vectors. */
