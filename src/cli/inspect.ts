@@ -10,6 +10,7 @@ import {
   type Verification,
   type WeightsReport,
 } from '../io/load-report.ts';
+import { WEIGHTS_MISSING } from '../io/weight-files.ts';
 import { describeModel, type ModelDescription } from '../load-model.ts';
 import type { SettingOptions } from '../settings.ts';
 import { type LoadFlags, loadEncoder, withLoading } from './options.ts';
@@ -54,15 +55,14 @@ type PartialReport = ModelDescription & {
   readonly missing: { readonly code: string; readonly message: string; readonly hint: string | null };
 };
 
-const MISSING: readonly string[] = ['E_FILE_MISSING', 'E_PICKLE_REFUSED', 'E_WEIGHTS_PLACEHOLDER'];
-
 /** @throws GlassbertError, unless only the weights are missing */
 async function reportOf(flags: LoadFlags): Promise<LoadReport | PartialReport> {
   try {
     // Warnings are part of the report and need not be told twice.
     return (await loadEncoder(flags, () => {})).report;
   } catch (error) {
-    if (!(error instanceof GlassbertError) || !MISSING.includes(error.code) || flags.model === undefined) throw error;
+    if (!(error instanceof GlassbertError) || !WEIGHTS_MISSING.includes(error.code) || flags.model === undefined)
+      throw error;
     const { code, message, hint = null } = error;
     const options = flags.pooling === undefined ? {} : { pooling: flags.pooling };
     const described = await describe(flags.model, options).catch(() => {

@@ -11,6 +11,7 @@
 import { GlassbertError } from '../errors.ts';
 import { openModelFiles } from '../io/files.ts';
 import type { LoadReport, OpenedFile, WeightsReport } from '../io/load-report.ts';
+import { WEIGHTS_MISSING } from '../io/weight-files.ts';
 import { architectureOf, savedBy } from '../load-model.ts';
 import { loadTokenizer } from '../text/load-tokenizer.ts';
 import { type Evidence, gatherEvidence } from './evidence.ts';
@@ -111,22 +112,29 @@ export async function checkDirectory(directory: string, options: CheckOptions = 
     findings: findings.all,
     unlisted: findings.unlisted(),
     model: summarize(model),
-    works: [
-      { what: 'embedding texts', works: loads },
-      {
-        what: "tokenizing (loadTokenizer of 'glassbert/tokenizer', glassbert tokens)",
-        works:
-          loads || (tokenizer !== null && model.settings !== null) || (await isDone(() => loadTokenizer(directory))),
-      },
-      { what: 'reading the settings, as listed here', works: model.settings !== null },
-    ],
+    works: await capabilities(directory, loads, model),
     evidence,
     files: { read, unused: unusedFiles(tree.entries, new Set(read.map(({ name }) => name))) },
     origin: await findOrigin(directory, tree, model),
   };
 }
 
-/** Where more is wrong than the weights, what is said to work is tried, as a part of the files may suffice. */
+async function capabilities(directory: string, loads: boolean, { wrong }: CheckedModel): Promise<Capability[]> {
+  const areMissing = wrong.weights !== undefined && WEIGHTS_MISSING.includes(wrong.weights);
+  return [
+    { what: 'embedding texts', works: loads },
+    {
+      what: "tokenizing (loadTokenizer of 'glassbert/tokenizer', glassbert tokens)",
+      // Where more is wrong than the weights it is tried, for a part of the files may suffice.
+      works: !wrong.description || (await isDone(() => loadTokenizer(directory))),
+    },
+    {
+      what: 'reading the settings, as listed here (glassbert inspect)',
+      works: loads || (!wrong.description && areMissing),
+    },
+  ];
+}
+
 async function isDone(run: () => Promise<unknown>): Promise<boolean> {
   try {
     await run();

@@ -70,6 +70,8 @@ export class Findings {
   readonly all: Finding[] = [];
   /** How many there are, those that are not listed too. */
   readonly counts: Record<Severity, number> = { error: 0, warning: 0, note: 0 };
+  /** The code of the first error, as loading gives it, since this was last cleared. */
+  first: ErrorCode | undefined;
   /** The kinds of all errors, those that are not listed too. */
   readonly kinds: Set<Kind> = new Set();
   private readonly directory: string;
@@ -114,6 +116,7 @@ export class Findings {
   /** Writes an error of the loader down. A bug stays one. */
   readonly refuse: Refuse = error => {
     if (!(error instanceof GlassbertError)) throw error;
+    this.first ??= error.code;
     const file = this.nameOf(error);
     const explanation = this.explanations.get(file);
     // Where a pickle would stand is of no interest: it is refused.

@@ -3,7 +3,7 @@
  * wrong is written down and the rest is checked with what is left. Of a configuration file the first problem is told.
  */
 import { type BertConfig, parseBertConfig } from '../bert/config.ts';
-import type { GlassbertError } from '../errors.ts';
+import type { ErrorCode, GlassbertError } from '../errors.ts';
 import { refuseAdapter } from '../io/adapters.ts';
 import { readFields } from '../io/config-files.ts';
 import type { ModelFiles } from '../io/files.ts';
@@ -28,6 +28,8 @@ export interface CheckedModel {
   readonly settings: Settings | null;
   readonly tokenizer: Tokenizer | null;
   readonly weights: readonly WeightsReport[];
+  /** What is wrong: with the description of the model, whether anything; with its weights, the first code, if any. */
+  readonly wrong: { readonly description: boolean; readonly weights: ErrorCode | undefined };
   /** The width of the vectors. */
   readonly dimension: number | null;
   readonly sentenceTransformers: Fields;
@@ -36,6 +38,7 @@ export interface CheckedModel {
 }
 
 export async function checkModel(files: ModelFiles, findings: Findings): Promise<CheckedModel> {
+  const before = findings.counts.error;
   await findings.attempt(() => refuseAdapter(files, ''));
   const { present, absent, foreign, transformerPath, pooling, after, whole } = await checkModules(files, findings);
   if (foreign) {
@@ -60,6 +63,8 @@ export async function checkModel(files: ModelFiles, findings: Findings): Promise
     findings.warn('W_CODE_IGNORED', 'incomplete', nameOf(path, 'config.json'), message);
   }
 
+  const description = findings.counts.error > before;
+  findings.first = undefined;
   const weights: WeightsReport[] = [];
   const encoder = await checkEncoderWeights(files, path, config, findings);
   if (encoder !== undefined) {
@@ -87,6 +92,7 @@ export async function checkModel(files: ModelFiles, findings: Findings): Promise
     settings: settings ?? null,
     tokenizer: tokenizer ?? null,
     weights,
+    wrong: { description, weights: findings.first },
     dimension: D,
     sentenceTransformers,
     absent,
@@ -100,6 +106,7 @@ const NOTHING_KNOWN: Omit<CheckedModel, 'sentenceTransformers'> = {
   settings: null,
   tokenizer: null,
   weights: [],
+  wrong: { description: true, weights: undefined },
   dimension: null,
 };
 

@@ -102,7 +102,7 @@ export function parseHeader(
   file: string | undefined,
   budget: HeaderBudget = headerBudget(),
 ): SafetensorsHeader {
-  const header = parseHeaderJson(bytes, file, budget.values);
+  const header = parseHeaderJson(bytes, file, budget);
   const dataBegin = LENGTH_BYTES + bytes.length;
 
   const metadata = new Map<string, string>();
@@ -147,11 +147,15 @@ export function parseHeader(
   return { metadata, tensors: new Map(entries) };
 }
 
-function parseHeaderJson(bytes: Uint8Array, file: string | undefined, values: number): JsonObject {
+function parseHeaderJson(bytes: Uint8Array, file: string | undefined, budget: HeaderBudget): JsonObject {
   let header: Json;
   try {
-    header = parseJson(bytes, undefined, { depth: HEADER_DEPTH, values: Math.max(values, 1), numbers: 'natural' });
+    const values = Math.max(budget.values, 1);
+    header = parseJson(bytes, undefined, { depth: HEADER_DEPTH, values, numbers: 'natural' });
   } catch (cause) {
+    // Where the others are read all the same, many that are refused must not take more than one: a value has some 8 bytes.
+    budget.values -= bytes.length / 8;
+    if (budget.values <= 0) budget.bytes = 0;
     const { message, hint } = cause as GlassbertError;
     const padded =
       bytes.at(-1) === 0 ? 'Its writer padded the header with NUL; the format pads with spaces.' : undefined;

@@ -1,11 +1,14 @@
 /** What files of weights are called, and why there are none where none of that name is found. */
-import { GlassbertError } from '../errors.ts';
+import { type ErrorCode, GlassbertError } from '../errors.ts';
 import { type ModelFiles, nameIn } from './files.ts';
 import { RECOGNIZED_BYTES, recognizePlaceholder } from './foreign.ts';
 import { quote } from './json.ts';
 
 export const SINGLE = 'model.safetensors';
 export const INDEX = 'model.safetensors.index.json';
+
+/** The codes of errors that say that weights are not there, not that they are wrong. */
+export const WEIGHTS_MISSING: readonly ErrorCode[] = ['E_FILE_MISSING', 'E_PICKLE_REFUSED', 'E_WEIGHTS_PLACEHOLDER'];
 
 /** The only pickles that hold weights: transformers and sentence-transformers look for no others. */
 const PICKLED_WEIGHTS = /^pytorch_model([.-].*)?\.bin$/i;

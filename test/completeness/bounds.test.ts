@@ -51,8 +51,12 @@ function shards(model: Model, count: number, nameOf: (shard: number, tensor: num
 }
 
 const HOSTILE: readonly { what: string; make: (model: Model) => void; verdict?: string }[] = [
-  { what: '20 shards of 100,000 tensors that the index does not list', make: model => shards(model, 20, (s, t) => `s${s} t${t}`) }, // biome-ignore format: one line
-  { what: '20 shards of the same 100,000 tensors', make: model => shards(model, 20, (_, t) => `t${t}`) },
+  { what: '20 shards of 100,000 tensors that the index does not list', make: model => shards(model, 20, (s, t) => `s${s} t${t}`), verdict: 'unsafe' }, // biome-ignore format: one line
+  {
+    what: '20 shards of the same 100,000 tensors',
+    make: model => shards(model, 20, (_, t) => `t${t}`),
+    verdict: 'unsafe',
+  },
   {
     what: 'an index of 90,000 tensors that are nowhere',
     make: model => {

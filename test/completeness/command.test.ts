@@ -84,8 +84,8 @@ test('what is missing, what to do, where it is from, what works all the same', a
 
     Works
       no   embedding texts
-      yes  tokenizing (loadTokenizer of 'glassbert/tokenizer')
-      yes  reading the settings, as listed here
+      yes  tokenizing (loadTokenizer of 'glassbert/tokenizer', glassbert tokens)
+      yes  reading the settings, as listed here (glassbert inspect)
 
     On record
       nothing  Whether the files are unchanged is not known; glassbert manifest makes a list.
