@@ -166,7 +166,12 @@ export async function describeModel(files: ModelFiles, options: SettingOptions):
     ...reportFiles(described, config, settings, tokenizer),
     modules: [
       ...reportStart(described, config, settings),
-      ...after.map(entry => reportModule(entry, hasWeights(entry) ? `${entry.kind}, not loaded` : entry.kind)),
+      ...after.map(entry => {
+        const summary = hasWeights(entry)
+          ? `${entry.kind}, not loaded`
+          : plainModule(referenceKernels, entry, 0).summary;
+        return reportModule(entry, summary);
+      }),
     ],
     dimension: dense
       ? dense.integer('out_features', { min: 1, max: MAX_FEATURES })

@@ -8,6 +8,7 @@ import { GlassbertError } from '../errors.ts';
 import { type ModelFiles, nameIn } from './files.ts';
 import { parseJson, quote } from './json.ts';
 import { fields } from './json-fields.ts';
+import { INDEX, SINGLE } from './weight-files.ts';
 
 const CONFIG = 'adapter_config.json';
 const ADAPTER_FILES = [CONFIG, 'adapter_model.safetensors', 'adapter_model.bin'];
@@ -26,15 +27,20 @@ export async function findAdapter(files: ModelFiles, path: string): Promise<Glas
   if (found.length === 0) return undefined;
 
   const { kind, base } = await describeAdapter(files, path);
-  const of = base === undefined ? '' : ` for the base model ${quote(base)}`;
-  return new GlassbertError('E_MODULE', `this is ${kind}${of}, and an adapter is not applied here`, {
+  const of = base === undefined ? kind : `${kind} for the base model ${quote(base)}`;
+  let whole = false;
+  for (const place of [path, '0_Transformer']) {
+    for (const name of [SINGLE, INDEX]) whole ||= await files.has(nameIn(place, name));
+  }
+  const where = whole ? `beside the model lies ${of}, which Python applies to it` : `the directory holds only ${of}`;
+  return new GlassbertError('E_MODULE', `${where}; adapters are not applied here`, {
     file: files.pathOf(found[0]),
     expected: 'a model into which it is merged',
     found: found.join(', '),
     hint:
       `Merge it in Python: PeftModel.from_pretrained(AutoModel.from_pretrained(${base === undefined ? 'base' : quote(base)}), ` +
       'directory).merge_and_unload().save_pretrained(new_directory); then copy the tokenizer, modules.json and the directories of ' +
-      `modules beside it. If the base model alone is wanted, move ${found.join(' and ')} away.`,
+      `modules beside it.${whole ? ` If the base model alone is wanted, move ${found.join(' and ')} away.` : ''}`,
   });
 }
 

@@ -5,6 +5,9 @@ import { asObject, type Fields, fields } from './json-fields.ts';
 
 export { nameIn as join } from './files.ts';
 
+/** modules.json and the configurations of modules have some hundred bytes, a model's prompts a few thousand. */
+export const MAX_MODULE_BYTES = 2 ** 20;
+
 /**
  * Genuine files reach 4 MB: 60,000 labels in config.json, 8,000 added tokens in tokenizer_config.json. What a larger one could
  * hold is bounded by the reader of JSON.
@@ -28,7 +31,7 @@ export async function readObject(
 export async function readFields(
   files: ModelFiles,
   name: string,
-  maxBytes: number = MAX_CONFIG_BYTES,
+  maxBytes: number = MAX_MODULE_BYTES,
 ): Promise<Fields> {
   const file = files.pathOf(name);
   if (!(await files.has(name))) return fields({}, file);

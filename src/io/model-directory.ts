@@ -10,7 +10,7 @@
  */
 import { GlassbertError, type Refuse, refuseFirst } from '../errors.ts';
 import { findAdapter, refuseAdapter } from './adapters.ts';
-import { readFields } from './config-files.ts';
+import { MAX_CONFIG_BYTES, MAX_MODULE_BYTES, readFields } from './config-files.ts';
 import { type ModelFiles, nameIn, plainName } from './files.ts';
 import { type Json, parseJson, quote } from './json.ts';
 import { type Fields, fields } from './json-fields.ts';
@@ -44,8 +44,6 @@ export interface ModelDirectory {
 /** Prompts and settings of the whole model. */
 export const SAVED = 'config_sentence_transformers.json';
 
-/** modules.json and the configurations of modules have some hundred bytes; prompts have a few thousand. */
-export const MAX_MODULE_BYTES = 2 ** 20;
 const MAX_MODULES = 16;
 
 /** The names sentence-transformers looks for, in its order; the class of 2019 named the file. */
@@ -109,7 +107,7 @@ async function readModule(
   names: Set<Json>,
 ): Promise<ModuleEntry> {
   const module = fields(entry, file, `[${i}]`);
-  const name = module.raw('name');
+  const name = module.keys.includes('name') ? (module.raw('name') ?? null) : undefined;
   if (name !== undefined && names.has(name)) {
     throw new GlassbertError('E_MODULE', `"[${i}].name" is that of an earlier module, which Python would leave out`, {
       file,
@@ -138,7 +136,7 @@ async function readModule(
   }
   const config = await (kind === 'Transformer'
     ? readTransformerConfig(files, path)
-    : readFields(files, nameIn(path, 'config.json'), MAX_MODULE_BYTES));
+    : readFields(files, nameIn(path, 'config.json')));
   return { kind, type, path, config };
 }
 
@@ -161,7 +159,7 @@ export function kindOf(type: string, file: string): ModuleKind {
 export async function readTransformer(files: ModelFiles, path: string, config?: Fields): Promise<TransformerFiles> {
   return {
     path,
-    config: config ?? (await readFields(files, nameIn(path, 'config.json'))),
+    config: config ?? (await readFields(files, nameIn(path, 'config.json'), MAX_CONFIG_BYTES)),
     sentenceConfig: await readSentenceConfig(files, path),
     ...(await readTokenizerConfig(files, path)),
     tokenizer: await readTokenizer(files, path),
@@ -172,7 +170,7 @@ export async function readTransformer(files: ModelFiles, path: string, config?: 
 export async function readTransformerConfig(files: ModelFiles, path: string): Promise<Fields> {
   await refuseAdapter(files, path);
   await require(files, path, 'config.json', 'the configuration of the transformer is not there');
-  const config = await readFields(files, nameIn(path, 'config.json'));
+  const config = await readFields(files, nameIn(path, 'config.json'), MAX_CONFIG_BYTES);
   refuseOtherConfig(config);
   return config;
 }
@@ -236,7 +234,7 @@ export async function readSentenceConfig(files: ModelFiles, path: string): Promi
   if (!(await files.has('modules.json'))) return none;
   for (const name of SENTENCE_CONFIGS) {
     if (!(await files.has(nameIn(path, name)))) continue;
-    const config = await readFields(files, nameIn(path, name), MAX_MODULE_BYTES);
+    const config = await readFields(files, nameIn(path, name));
     if (config.keys.length > 0) return config;
   }
   return none;

@@ -82,6 +82,11 @@ export function headerLength(
     const code = foreign.placeholder ? 'E_WEIGHTS_PLACEHOLDER' : 'E_SAFETENSORS';
     throw new GlassbertError(code, 'this is no safetensors file', { file, found: foreign.what, hint: foreign.hint });
   }
+  if (fits && budget.values <= 0) {
+    throw refuse(file, 'the headers of the weights hold more than those of any model', {
+      expected: `at most ${MAX_TENSORS} tensors in all files`,
+    });
+  }
   if (fits) return Number(length);
   throw refuse(file, 'the length of the header is impossible', {
     expected: `8 bytes that give at most ${budget.bytes}, and as many bytes after them`,
@@ -102,7 +107,11 @@ export function parseHeader(
   file: string | undefined,
   budget: HeaderBudget = headerBudget(),
 ): SafetensorsHeader {
-  const header = parseHeaderJson(bytes, file, budget);
+  // A header that is refused below may have cost as much as one that is not: its values are estimated, 8 bytes each.
+  const { values } = budget;
+  budget.bytes -= bytes.length;
+  budget.values -= Math.ceil(bytes.length / 8);
+  const header = parseHeaderJson(bytes, file, values);
   const dataBegin = LENGTH_BYTES + bytes.length;
 
   const metadata = new Map<string, string>();
@@ -139,23 +148,18 @@ export function parseHeader(
         covered > size ? 'The file is cut short: copy or download it again.' : 'Something was added after the tensors.',
     });
   }
-  budget.bytes -= bytes.length;
   budget.tensors -= entries.length;
   // The header, the metadata, and of a tensor itself, its dtype, its shape with the sizes, its place.
-  budget.values -= 2 + metadata.size;
+  budget.values = values - 2 - metadata.size;
   for (const [, { shape }] of entries) budget.values -= 6 + shape.length;
   return { metadata, tensors: new Map(entries) };
 }
 
-function parseHeaderJson(bytes: Uint8Array, file: string | undefined, budget: HeaderBudget): JsonObject {
+function parseHeaderJson(bytes: Uint8Array, file: string | undefined, values: number): JsonObject {
   let header: Json;
   try {
-    const values = Math.max(budget.values, 1);
     header = parseJson(bytes, undefined, { depth: HEADER_DEPTH, values, numbers: 'natural' });
   } catch (cause) {
-    // Where the others are read all the same, many that are refused must not take more than one: a value has some 8 bytes.
-    budget.values -= bytes.length / 8;
-    if (budget.values <= 0) budget.bytes = 0;
     const { message, hint } = cause as GlassbertError;
     const padded =
       bytes.at(-1) === 0 ? 'Its writer padded the header with NUL; the format pads with spaces.' : undefined;

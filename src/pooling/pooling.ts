@@ -60,6 +60,10 @@ const KEYS = [
  */
 export function parsePoolingConfig(config: Fields): PoolingConfig {
   config.only(KEYS);
+  if (config.keys.includes('include_prompt') && !config.has('include_prompt')) {
+    // Where Python has None for a default everywhere else, this one counts as false.
+    throw new GlassbertError('E_CONFIG', '"include_prompt" is null', { file: config.file, expected: 'true or false' });
+  }
   const dimensionKey = config.has('embedding_dimension') ? 'embedding_dimension' : 'word_embedding_dimension';
   const common = {
     includePrompt: config.boolean('include_prompt', { default: true }),
