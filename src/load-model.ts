@@ -11,7 +11,7 @@ import { isFloatDtype } from './io/dtypes.ts';
 import type { ModelFiles } from './io/files.ts';
 import { quote } from './io/json.ts';
 import type { Fields } from './io/json-fields.ts';
-import type { LoadReport, ModuleReport, Warning, WeightsReport } from './io/load-report.ts';
+import type { LoadReport, ModuleReport, TokenizerReport, Warning, WeightsReport } from './io/load-report.ts';
 import { describeDirectory, type ModelDirectory, type ModuleEntry } from './io/model-directory.ts';
 import { openWeights, type Weights } from './io/weights.ts';
 import type { Encoder } from './pooled.ts';
@@ -205,7 +205,7 @@ function reportFiles(described: ModelDirectory, config: BertConfig, settings: Se
     layout: modules.length > 0 ? 'Sentence Transformers' : 'Hugging Face, without modules.json',
     architecture: architectureOf(config),
     settings: freeze(settings),
-    tokenizer: { kind: tokenizer.kind, vocabSize: tokenizer.vocabSize, notes: tokenizer.notes },
+    tokenizer: reportTokenizer(tokenizer),
     savedBy: savedBy(described),
     files: files.opened,
   } as const;
@@ -267,11 +267,11 @@ export function checkTokenizer(tokenizer: Tokenizer, config: BertConfig, file: s
       found: `${tokenizer.typeIdCount.single - 1}`,
     });
   }
-  if (tokenizer.vocabSize <= config.vocab_size) return;
+  if (tokenizer.neededRows <= config.vocab_size) return;
   throw new GlassbertError('E_TOKENIZER', 'the tokenizer has ids that the embedding table has no row for', {
     file,
     expected: `ids below ${config.vocab_size}, the "vocab_size" of config.json`,
-    found: `an id of ${tokenizer.vocabSize - 1}`,
+    found: `an id of ${tokenizer.neededRows - 1}`,
     hint: 'The tokenizer and the weights are of different models.',
   });
 }
@@ -416,6 +416,10 @@ export function reportWeights({ files, tensors }: Weights, prefix: string, unuse
     parameters += sizeOf(shape);
   }
   return { files, prefix, tensors: tensors.size, parameters, dtypes, unused };
+}
+
+function reportTokenizer({ kind, class: name, vocabSize, notes }: Tokenizer): TokenizerReport {
+  return { kind, class: name, vocabSize, notes };
 }
 
 function reportModule(entry: ModuleEntry | undefined, summary: string): ModuleReport {

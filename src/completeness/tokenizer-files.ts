@@ -5,13 +5,14 @@
  * refuses has been told before; all of this is warnings.
  */
 import { GlassbertError } from '../errors.ts';
-import { readObject } from '../io/config-files.ts';
 import type { ModelFiles } from '../io/files.ts';
 import { type JsonObject, quote } from '../io/json.ts';
 import { fields } from '../io/json-fields.ts';
 import { readVocabTxt, type TransformerFiles, VOCAB_TXT } from '../io/tokenizer-files.ts';
 import { readTemplate } from '../text/template.ts';
-import { contentOf, fromVocabTxt, SPECIAL_TOKENS } from '../text/vocab-txt.ts';
+import { contentOf } from '../text/tokenizer-arguments.ts';
+import { SPECIAL_NAMES } from '../text/tokenizer-classes.ts';
+import { fromVocabTxt } from '../text/vocab-txt.ts';
 import type { Findings } from './findings.ts';
 
 /** The ids of all tokens, and which of them are added. Of a million tokens no second table is made. */
@@ -33,29 +34,30 @@ export async function compareTokenizerFiles(
   const name = (file: string): string => (path === '' ? file : `${path}/${file}`);
   const doubt = <Result>(run: () => Result | Promise<Result>): Promise<Result | undefined> =>
     findings.attempt(run, 'W_TOKENIZER_FILES');
-  const has = (file: string) => doubt(() => files.has(name(file)));
-  const vocabJson = (vocab: { file: string; vocab: string; addedTokens: JsonObject }): JsonObject =>
-    fromVocabTxt(vocab.vocab, vocab.addedTokens, tokenizerConfig, vocab.file);
+  const vocabJson = ({ file, vocab }: { file: string; vocab: string }): JsonObject => fromVocabTxt(vocab, file);
 
   const json = 'json' in tokenizer ? tokenizer.json : vocabJson(tokenizer);
   const ids = idsOf(json);
   await doubt(() => checkTemplate(json, ids, tokenizer.file));
-  if ('json' in tokenizer && (await has(VOCAB_TXT))) {
+  if ('json' in tokenizer) {
     await doubt(async () => {
+      if (!(await files.has(name(VOCAB_TXT)))) return;
       const vocab = await readVocabTxt(files, path);
       checkSame(ids, idsOf(vocabJson(vocab)), vocab.file);
     });
   }
 
+  const decoder = Object.values((tokenizerConfig.added_tokens_decoder ?? {}) as JsonObject);
+  const listed = new Set([...decoder.map(contentOf), ...Object.keys(transformer.addedTokens ?? {})]);
   const configFile = files.pathOf(transformer.tokenizerConfigName);
-  await doubt(() => checkSpecials(tokenizerConfig, ids, configFile));
+  const known = (token: string): boolean => ids.get(token) !== undefined || listed.has(token);
+  await doubt(() => checkSpecials(tokenizerConfig, known, configFile));
   await doubt(() => checkDecoder(tokenizerConfig, ids, configFile));
-  const mapName = name('special_tokens_map.json');
-  if (!(await has('special_tokens_map.json'))) return;
-  const map = await doubt(() => readObject(files, mapName));
+  const map = transformer.specialTokensMap;
   if (map === undefined) return;
-  await doubt(() => checkSpecials(map, ids, files.pathOf(mapName)));
-  for (const key of Object.keys(SPECIAL_TOKENS)) {
+  const mapName = name('special_tokens_map.json');
+  await doubt(() => checkSpecials(map, known, files.pathOf(mapName)));
+  for (const key of SPECIAL_NAMES) {
     const [here, there] = [contentOf(map[key]), contentOf(tokenizerConfig[key])];
     if (here === undefined || there === undefined || here === there) continue;
     const message = `"${key}" is ${quote(here)}, in tokenizer_config.json ${quote(there)}.`;
@@ -67,7 +69,7 @@ export async function compareTokenizerFiles(
 function idsOf({ model, added_tokens }: JsonObject): Ids {
   const { vocab } = model as { vocab: JsonObject | Map<string, number> };
   const own = vocab instanceof Map ? vocab : new Map(Object.entries(vocab) as [string, number][]);
-  const listed = (added_tokens ?? []) as readonly { readonly content: string; readonly id: number }[];
+  const listed = Array.isArray(added_tokens) ? (added_tokens as { content: string; id: number }[]) : [];
   const added = new Map(listed.map(({ content, id }) => [content, id]));
   return {
     added,
@@ -120,23 +122,23 @@ function tokensInOrder(ids: Ids, others: Ids): string[] {
 }
 
 /** Python adds a special token that the vocabulary lacks at its end, where the embedding table has no row. */
-function checkSpecials(config: JsonObject, ids: Ids, file: string): void {
-  const named = Object.keys(SPECIAL_TOKENS).flatMap(key => contentOf(config[key]) ?? []);
-  const missing = named.filter(token => ids.get(token) === undefined);
+function checkSpecials(config: JsonObject, known: (token: string) => boolean, file: string): void {
+  const named = SPECIAL_NAMES.flatMap(key => contentOf(config[key]) ?? []);
+  const missing = named.filter(token => !known(token));
   if (missing.length === 0) return;
   throw refuse(file, 'special tokens are not in the vocabulary', { found: missing.map(quote).join(', ') });
 }
 
-/** `added_tokens_decoder`: {"0": {"content": "[PAD]"}, ...}. */
+/** `added_tokens_decoder`: {"0": {"content": "[PAD]"}, ...}. A token that the vocabulary has keeps the id that it has there. */
 function checkDecoder(config: JsonObject, ids: Ids, file: string): void {
   const configFields = fields(config, file);
   if (!configFields.has('added_tokens_decoder')) return;
   const decoder = configFields.object('added_tokens_decoder');
-  const wrong = decoder.keys.find(id => `${ids.get(decoder.object(id).string('content'))}` !== id);
+  const wrong = decoder.keys.find(id => `${ids.get(decoder.object(id).string('content')) ?? id}` !== id);
   if (wrong === undefined) return;
   const token = decoder.object(wrong).string('content');
   throw refuse(file, `"added_tokens_decoder" gives ${quote(token)} another id than the vocabulary`, {
-    expected: `${ids.get(token) ?? 'a token of the vocabulary'}`,
+    expected: `${ids.get(token)}`,
     found: quote(wrong),
   });
 }

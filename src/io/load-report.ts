@@ -41,6 +41,15 @@ export interface WeightsReport {
   readonly unused: readonly string[];
 }
 
+export interface TokenizerReport {
+  readonly kind: string;
+  /** The class that transformers 5.18.0 makes of the directory; the ids are those of this class. */
+  readonly class: string;
+  readonly vocabSize: number;
+  /** What was decided and might surprise; where transformers 4.57.6 or tokenizer.json by itself would give other ids. */
+  readonly notes: readonly string[];
+}
+
 /** What a directory was compared with, completely, before anything in it was used. */
 export interface Verification {
   readonly by: 'signature' | 'manifest' | 'digest';
@@ -97,7 +106,7 @@ export interface LoadReport {
     readonly doLowerCase: Setting<boolean>;
   };
   readonly dtype: DtypeReport;
-  readonly tokenizer: { readonly kind: string; readonly vocabSize: number; readonly notes: readonly string[] };
+  readonly tokenizer: TokenizerReport;
   readonly weights: readonly WeightsReport[];
   /** The width of the vectors. */
   readonly dimension: number;

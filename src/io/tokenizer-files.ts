@@ -1,6 +1,6 @@
 /** The files that say what the tokens of a transformer module are. */
 import { GlassbertError } from '../errors.ts';
-import { join, MAX_CONFIG_BYTES, readObject } from './config-files.ts';
+import { join, readObject } from './config-files.ts';
 import type { ModelFiles } from './files.ts';
 import type { JsonObject } from './json.ts';
 import type { Fields } from './json-fields.ts';
@@ -13,26 +13,36 @@ export interface TransformerFiles {
   readonly sentenceConfig: Fields;
   readonly tokenizerConfig: JsonObject;
   readonly tokenizerConfigName: string;
-  readonly tokenizer: { readonly file: string } & (
-    | { readonly json: JsonObject }
-    | { readonly vocab: string; readonly addedTokens: JsonObject }
-  );
+  /** special_tokens_map.json and added_tokens.json, where they are there. */
+  readonly specialTokensMap?: JsonObject | undefined;
+  readonly addedTokens?: JsonObject | undefined;
+  readonly tokenizer: { readonly file: string } & ({ readonly json: JsonObject } | { readonly vocab: string });
 }
 
 export const VOCAB_TXT = 'vocab.txt';
 
 const MAX_TOKENIZER_BYTES = 64 * 2 ** 20; // the largest genuine tokenizer.json have 35 MB
+const MAX_TOKENS_BYTES = 16 * 2 ** 20; // tokenizer_config.json of Gemma has 1.2 MB, with 6,415 added tokens
 const MAX_VOCAB_BYTES = 16 * 2 ** 20; // vocab.txt of multilingual BERT has 1 MB
 
-/** Python writes "no limit" as 10^30, an integer no double holds. */
+/**
+ * The files beside the vocabulary: the settings of the tokenizer, and tokens. Python writes "no limit" as 10^30, an integer no
+ * double holds.
+ */
 export async function readTokenizerConfig(
   files: ModelFiles,
   path: string,
-): Promise<Pick<TransformerFiles, 'tokenizerConfig' | 'tokenizerConfigName'>> {
-  const name = join(path, 'tokenizer_config.json');
-  const there = await files.has(name);
-  const tokenizerConfig = there ? await readObject(files, name, MAX_CONFIG_BYTES, { numbers: 'rounded' }) : {};
-  return { tokenizerConfig, tokenizerConfigName: name };
+): Promise<Pick<TransformerFiles, 'tokenizerConfig' | 'tokenizerConfigName' | 'specialTokensMap' | 'addedTokens'>> {
+  const read = async (file: string): Promise<JsonObject | undefined> => {
+    const name = join(path, file);
+    return (await files.has(name)) ? readObject(files, name, MAX_TOKENS_BYTES, { numbers: 'rounded' }) : undefined;
+  };
+  return {
+    tokenizerConfig: (await read('tokenizer_config.json')) ?? {},
+    tokenizerConfigName: join(path, 'tokenizer_config.json'),
+    specialTokensMap: await read('special_tokens_map.json'),
+    addedTokens: await read('added_tokens.json'),
+  };
 }
 
 /** @throws E_FILE_MISSING, E_JSON, E_CONFIG, E_TOKENIZER */
@@ -52,17 +62,13 @@ export async function readTokenizer(files: ModelFiles, path: string): Promise<Tr
   });
 }
 
-/** vocab.txt, and added_tokens.json with the tokens that it lacks. */
 export async function readVocabTxt(
   files: ModelFiles,
   path: string,
-): Promise<{ readonly file: string; readonly vocab: string; readonly addedTokens: JsonObject }> {
+): Promise<{ readonly file: string; readonly vocab: string }> {
   const name = join(path, VOCAB_TXT);
   const file = files.pathOf(name);
-  const vocab = decodeText(await files.read(name, MAX_VOCAB_BYTES), file);
-  const added = join(path, 'added_tokens.json');
-  const addedTokens = (await files.has(added)) ? await readObject(files, added) : {};
-  return { file, vocab, addedTokens };
+  return { file, vocab: decodeText(await files.read(name, MAX_VOCAB_BYTES), file) };
 }
 
 function decodeText(bytes: Uint8Array, file: string): string {

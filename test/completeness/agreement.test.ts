@@ -111,7 +111,7 @@ const GOOD: readonly Directory[] = [
   { what: 'a vocab.txt that is in no order of ids', make: all(writeVocabTxt, model => model.write('vocab.txt', model.read('vocab.txt').split('\n').reverse().join('\n'))) }, // biome-ignore format: one line
   { what: 'a vocab.txt that is a pointer', make: write('vocab.txt', POINTER) },
   { what: 'an empty vocab.txt', make: write('vocab.txt', '') },
-  { what: 'vocab.txt alone', make: all(writeVocabTxt, remove('tokenizer.json')) },
+  { what: 'vocab.txt alone', make: all(writeVocabTxt, remove('tokenizer.json'), edit('tokenizer_config.json', { tokenizer_class: 'BertTokenizer' })) }, // biome-ignore format: one line
   { what: 'no 2_Normalize', make: () => {} },
   { what: 'no sentence_bert_config.json', make: remove('sentence_bert_config.json') },
   { what: 'no config_sentence_transformers.json', make: remove('config_sentence_transformers.json') },

@@ -126,7 +126,6 @@ const HOSTILE: readonly { what: string; make: (model: Model) => void; verdict?: 
       model.write('special_tokens_map.json', JSON.stringify({ additional_special_tokens: range(5000).map(i => `t${i}`) })); // biome-ignore format: one line
       model.edit('tokenizer_config.json', json => void Object.assign(json, { added_tokens_decoder }));
     },
-    verdict: 'complete',
   },
 ];
 
