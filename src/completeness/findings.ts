@@ -45,6 +45,7 @@ export const CHECK_CODES = {
   W_PLACEHOLDER: 'A pointer or a web page stands in the place of a file that loading does not read.',
   W_SPECIAL_TOKENS: 'Two files name different special tokens.',
   W_TOKENIZER_FILES: 'Files of the tokenizer contradict each other, or one that loading does not read is malformed.',
+  W_TOKENIZER_NOTE: 'Something that was decided when the tokenizer was made may surprise.',
   W_TOTAL_SIZE: 'The index of the shards counts their bytes wrong.',
   W_VOCABULARY_PADDED: 'The embedding table has more rows than the tokenizer has ids.',
   W_WEIGHTS_EXPECTED: 'How large missing weights are.',

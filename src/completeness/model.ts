@@ -11,13 +11,13 @@ import { type Fields, fields } from '../io/json-fields.ts';
 import type { LoadReport, WeightsReport } from '../io/load-report.ts';
 import { type ModelDirectory, readSentenceConfig, readTransformerConfig, SAVED } from '../io/model-directory.ts';
 import { readTokenizer, readTokenizerConfig, type TransformerFiles, VOCAB_TXT } from '../io/tokenizer-files.ts';
-import { checkTokenizer, projects, warnOfClassifier } from '../load-model.ts';
+import { checkTokenizer, projects, warnOfClassifier, warnOfProjection } from '../load-model.ts';
 import { checkPrompts, decideSettings, type Settings } from '../settings.ts';
 import { tokenizerOf } from '../text/load-tokenizer.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import type { Findings } from './findings.ts';
 import { checkModule, checkModules } from './modules.ts';
-import { checkEncoderWeights, nameOf } from './weights.ts';
+import { areThere, checkEncoderWeights, nameOf } from './weights.ts';
 
 /** What could be made of the directory; null where it could not. */
 export interface CheckedModel {
@@ -40,6 +40,7 @@ export interface CheckedModel {
 export async function checkModel(files: ModelFiles, findings: Findings): Promise<CheckedModel> {
   const before = findings.counts.error;
   await findings.attempt(() => refuseAdapter(files, ''));
+  const isAdapter = findings.counts.error > before;
   const { present, absent, foreign, transformerPath, pooling, after, whole } = await checkModules(files, findings);
   if (foreign) {
     const message =
@@ -66,9 +67,12 @@ export async function checkModel(files: ModelFiles, findings: Findings): Promise
   const description = findings.counts.error > before;
   findings.first = undefined;
   const weights: WeightsReport[] = [];
-  const encoder = await checkEncoderWeights(files, path, config, findings);
+  // Of an adapter alone the weights are not missing: it has none.
+  const hasWeights = !isAdapter || (await findings.attempt(() => areThere(files, path)));
+  const encoder = hasWeights ? await checkEncoderWeights(files, path, config, findings) : undefined;
   if (encoder !== undefined) {
     weights.push(encoder.report);
+    if (settings !== undefined) warnOfProjection(encoder.projected, settings, findings.warnAsLoading);
     warnOfClassifier(transformer.config, encoder.report.unused, findings.warnAsLoading);
   }
   if (tokenizer && config && settings) {
@@ -221,6 +225,9 @@ async function checkTokenizerOf(
   const lower = settings?.doLowerCase.value ?? false;
   const length = settings?.maxSeqLength.value ?? SOME_LENGTH;
   const tokenizer = await findings.attempt(() => tokenizerOf(transformer, lower, length, config?.vocab_size));
+  for (const note of tokenizer?.notes ?? []) {
+    findings.note('W_TOKENIZER_NOTE', 'incomplete', nameOf(transformer.path, tokenizerName(transformer)), note);
+  }
   if (tokenizer === undefined || config === undefined) return tokenizer;
   const before = findings.counts.error;
   await findings.attempt(() => checkTokenizer(tokenizer, config, transformer.tokenizer.file));
@@ -230,6 +237,10 @@ async function checkTokenizerOf(
     findings.note('W_VOCABULARY_PADDED', 'incomplete', nameOf(transformer.path, 'config.json'), message);
   }
   return tokenizer;
+}
+
+function tokenizerName({ tokenizer }: TransformerFiles): string {
+  return 'json' in tokenizer ? 'tokenizer.json' : VOCAB_TXT;
 }
 
 /** To check a tokenizer whose length is not known: BERT's own. */

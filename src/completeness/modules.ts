@@ -41,7 +41,7 @@ export async function checkModules(files: ModelFiles, findings: Findings): Promi
   const modules = (await findings.attempt(() => readModules(files, error => void refused.push(error)))) ?? [];
   const foreign = (await isForeign(files)) ?? false;
   // What is missing is the first module; what the others lack follows from it.
-  for (const error of foreign ? refused.slice(0, 1) : refused) findings.refuse(error);
+  for (const error of foreign ? refused.slice(0, 1) : unexplained(refused)) findings.refuse(error);
   if (!foreign) await findings.attempt(() => checkNumbers(files, findings));
   const transformer = modules.find(({ kind }) => kind === 'Transformer');
   const pooling = modules.find(({ kind }) => kind === 'Pooling');
@@ -54,6 +54,18 @@ export async function checkModules(files: ModelFiles, findings: Findings): Promi
     after: modules.filter(module => module !== transformer && module !== pooling),
     whole: findings.counts.error === before,
   };
+}
+
+/** Without the files whose absence the hint of another error explains: one lies in the place of another. */
+function unexplained(errors: readonly unknown[]): readonly unknown[] {
+  const hints = errors.flatMap(error =>
+    error instanceof GlassbertError && error.code === 'E_CONFIG' ? error.hint : [],
+  );
+  return errors.filter(error => {
+    if (!(error instanceof GlassbertError) || error.code !== 'E_FILE_MISSING') return true;
+    const [, module] = /([^/\\]+)[/\\]config\.json$/.exec(error.file ?? '') ?? [];
+    return !hints.some(hint => hint?.includes(`${module}/config.json`));
+  });
 }
 
 /** Undefined where modules.json cannot be read, which has been told. */
