@@ -142,6 +142,7 @@ describe('layouts', () => {
       for (const [token, id] of Object.entries(vocab)) lines[id as number] = token;
     });
     model.remove('tokenizer.json');
+    model.edit('tokenizer_config.json', json => ({ ...json, tokenizer_class: 'BertTokenizer' }));
     model.write('vocab.txt', `${lines.join('\n')}\n`);
     const { encoder } = await loadQuietly(model.directory);
     const plain = await SentenceEncoder.load(`${FIXTURES}bert-mean-normalize`);

@@ -41,6 +41,15 @@ function model(name: string) {
 
 const MODELS = [model('bert-mean-normalize'), model('bert-cased')];
 
+/** Pairs are read up to a word; the last tokens of a text like the first. */
+const LEFT = createTokenizer({
+  tokenizerJson: parseJson(
+    readFileSync(new URL('../../test/fixtures/conformance/bert-cased/tokenizer.json', import.meta.url)),
+  ) as JsonObject,
+  tokenizerConfig: { truncation_side: 'left' },
+  maxLength: MAX_LENGTH,
+});
+
 export function fuzz(data: Uint8Array): string {
   const text = textOf(data);
   const shapes = MODELS.map(({ tokenizer, vocab, options }) => {
@@ -66,7 +75,40 @@ export function fuzz(data: Uint8Array): string {
     }
     return `${magnitude(whole.ids.length)} ${magnitude(new Set(whole.ids).size)}`;
   });
+  checkEnd(text);
+  checkPair(text);
   return `${shapes[0]} ${magnitude(text.length)} ${text.isWellFormed()}`;
+}
+
+/** Cut on the left, a text is the end of the whole. */
+function checkEnd(text: string): void {
+  const whole = LEFT.encode(text, { truncate: false });
+  const { ids, truncated } = LEFT.encode(text);
+  claim(truncated === whole.ids.length > MAX_LENGTH, 'truncated is wrong, on the left');
+  claim(
+    `${ids.slice(1)}` === `${whole.ids.slice(whole.ids.length - ids.length + 1)}`,
+    'cut, it is not the end of the whole',
+  );
+}
+
+/** Both texts of a pair are beginnings of theirs, and as long as the pair may be where they are cut. */
+function checkPair(text: string): void {
+  const half = text.slice(0, text.length / 2);
+  const { tokenizer } = MODELS[0] as ReturnType<typeof model>;
+  const [a, b] = [text, half].map(part => tokenizer.encode(part, { truncate: false }).ids.slice(1, -1)) as [
+    Int32Array,
+    Int32Array,
+  ];
+  const { ids, truncated } = tokenizer.encode(text, { pair: half });
+  const room = MAX_LENGTH - 3;
+  claim(truncated === a.length + b.length > room, 'truncated is wrong, of a pair');
+  claim(ids.length === Math.min(a.length + b.length, room) + 3, 'a pair is not as long as it may be');
+  const kept = [...a.keys(), a.length].find(
+    n =>
+      `${ids.slice(1, n + 1)}` === `${a.slice(0, n)}` &&
+      `${ids.slice(n + 2, -1)}` === `${b.slice(0, ids.length - 3 - n)}`,
+  );
+  claim(kept !== undefined, 'a pair is not the beginnings of both texts');
 }
 
 /** UTF-8, or where the first byte is odd UTF-16, in which halves of pairs may stand alone. */

@@ -1,6 +1,6 @@
 /**
- * tokenizer.json, and below its key "tokenizer_config" the other file that has a say; or, where the bytes are no JSON object,
- * vocab.txt. Whatever tokenizer they describe gives ids that it has, no more of them than allowed, and the same ones twice.
+ * tokenizer.json, and below further keys the other files that have a say ("tokenizer_config", "special_tokens_map",
+ * "added_tokens_json") and the model's type; or, where the bytes are no JSON object, BERT's vocab.txt. Whatever tokenizer they describe gives ids that it has, no more of them than allowed, and the same ones twice.
  */
 import { type Json, type JsonObject, parseJson } from '../../src/io/json.ts';
 import { createTokenizer, type TokenizerParts } from '../../src/text/tokenizer.ts';
@@ -16,7 +16,9 @@ export const dictionary = [
   '"handle_chinese_chars":', '"strip_accents":', '"lowercase":', '"pre_tokenizer":', '"BertPreTokenizer"', '"post_processor":',
   '"TemplateProcessing"', '"BertProcessing"', '"RobertaProcessing"', '"ByteLevel"', '"processors":', '"single":', '"pair":',
   '"special_tokens":', '"SpecialToken":', '"ids":', '"tokens":', '"type_id":', '"A"', '"B"', '"cls":', '"sep":', '["[CLS]",2]',
-  '"tokenizer_config":', '"do_lower_case":', '"truncation_side":"left"', '"model_input_names":[]', '"tokenizer_class":"BertTokenizer"',
+  '"tokenizer_config":', '"do_lower_case":', '"special_tokens_map":{', '"added_tokens_json":{', '"model_type":"bert"', '"model_type":"mpnet"',
+  '"added_tokens_decoder":{"7":', '"extra_special_tokens":["b"]', '"additional_special_tokens":', '"split_special_tokens":true', '"__type":"AddedToken"',
+  '"WhitespaceSplit"', '"MPNetTokenizer"', '"FunnelTokenizer"', '"ConvBertTokenizer"', '"TokenizersBackend"', '"truncation":{"direction":"Left"}', '"mask_token":', '"truncation_side":"left"', '"model_input_names":[]', '"tokenizer_class":"BertTokenizer"',
   '"cls_token":', '"##a"', '"[UNK]"', '"__proto__"', '"constructor"', '"\\u0301"', '" "', '"a b"', '{"id":7,"content":"b"}', '\n',
 ];
 
@@ -66,9 +68,19 @@ export function fuzz(data: Uint8Array): string {
 
 function partsOf(data: Uint8Array): Partial<TokenizerParts> {
   const text = new TextDecoder().decode(data);
-  if (!text.trimStart().startsWith('{')) return { vocab: text };
+  if (!text.trimStart().startsWith('{')) return { vocab: text, modelType: 'bert' };
   const tokenizerJson = parseJson(data, 'tokenizer.json') as JsonObject;
-  const config = tokenizerJson.tokenizer_config as Json | undefined;
-  const isObject = typeof config === 'object' && config !== null && !Array.isArray(config);
-  return { tokenizerJson, ...(isObject ? { tokenizerConfig: config as JsonObject } : {}) };
+  const { model_type } = tokenizerJson;
+  return {
+    tokenizerJson,
+    tokenizerConfig: objectOf(tokenizerJson.tokenizer_config) ?? {},
+    specialTokensMap: objectOf(tokenizerJson.special_tokens_map),
+    addedTokens: objectOf(tokenizerJson.added_tokens_json),
+    modelType: typeof model_type === 'string' ? model_type : undefined,
+  };
+}
+
+function objectOf(value: Json | undefined): JsonObject | undefined {
+  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+  return isObject ? (value as JsonObject) : undefined;
 }

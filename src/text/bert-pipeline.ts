@@ -17,8 +17,8 @@ export interface BertPipeline {
   readonly model: WordPieceModel;
 }
 
-/** The tokens of a text one by one, special tokens apart. */
-export type Tokenize = (text: string) => Iterator<Token>;
+/** The tokens of a text, special tokens apart: an added token by itself, or those of a word. */
+export type Tokenize = (text: string) => Iterator<Token | readonly Token[]>;
 
 /** UTF-16 units that are normalized at a time; enough for the 512 tokens of a BERT, so that most texts are one chunk. */
 const CHUNK = 4096;
@@ -70,8 +70,7 @@ export function tokenizeBert({ normalizer, words: rule, model }: BertPipeline, a
 
   return function* (text) {
     for (const word of words(text)) {
-      if (typeof word !== 'string') yield { id: word.id, token: word.content };
-      else yield* tokensOf(word);
+      yield typeof word === 'string' ? tokensOf(word) : { id: word.id, token: word.content };
     }
   };
 }

@@ -36,7 +36,8 @@ export function decideMaxLength(
     return { value: value < NO_LIMIT ? Math.floor(value) : undefined, from };
   };
   const ofPositions = stated(config, 'max_position_embeddings');
-  const legacy = !tokenizerConfig.has('model_max_length') && tokenizerConfig.has('max_len');
+  // Null is no limit there, and no reason to read the older key.
+  const legacy = !tokenizerConfig.keys.includes('model_max_length') && tokenizerConfig.has('max_len');
   const ofTokenizer = stated(tokenizerConfig, legacy ? 'max_len' : 'model_max_length');
   const positions = ofPositions.value ?? NO_LIMIT;
 

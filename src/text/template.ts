@@ -7,6 +7,7 @@
 import { GlassbertError } from '../errors.ts';
 import { type Json, type JsonObject, quote } from '../io/json.ts';
 import { type Fields, fields } from '../io/json-fields.ts';
+import { MAX_VOCABULARY } from './vocabulary.ts';
 
 export type Slot = { readonly sequence: 'A' | 'B'; readonly typeId: number } | SpecialSlot;
 
@@ -127,7 +128,7 @@ function atMost(values: readonly Json[], limit: number, where: string, file: str
 }
 
 function isId(value: Json | undefined): value is number {
-  return Number.isInteger(value) && (value as number) >= 0;
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) < MAX_VOCABULARY;
 }
 
 function refuse(file: string, where: string, expected: string, found: string): GlassbertError {

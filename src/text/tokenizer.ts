@@ -16,7 +16,14 @@ import { GlassbertError } from '../errors.ts';
 import { type Json, type JsonObject, quote } from '../io/json.ts';
 import { asObject } from '../io/json-fields.ts';
 import { AddedVocabulary } from './added-vocabulary.ts';
-import { type BertPipeline, checkTypes, differences, pipelineOfFile, tokenizeBert } from './bert-pipeline.ts';
+import {
+  type BertPipeline,
+  checkTypes,
+  differences,
+  pipelineOfFile,
+  type Tokenize,
+  tokenizeBert,
+} from './bert-pipeline.ts';
 import { countSpecials, countTypes, FRAMES, readTemplate, type Slot, type Template } from './template.ts';
 import { Arguments, type NamedJson, type TokenArguments } from './tokenizer-arguments.ts';
 import { built, chooseClass, classNamed, plain, type TokenizerClass } from './tokenizer-classes.ts';
@@ -68,8 +75,9 @@ export interface Tokenizer {
   /**
    * Half surrogate pairs, which are no characters, count as U+FFFD.
    *
-   * A longer text is cut to its first tokens, or to its last where the files say so. Of a pair, each text is first cut to the
-   * maximum length; then the longer one gives way until both are of one length, then both do ("longest_first").
+   * A longer text is cut to its first tokens, or to its last where the files say so. Of a pair, each text is read up to the
+   * word with which it has as many tokens as the pair may have; then the longer one gives way until both are of one length,
+   * then both do ("longest_first").
    *
    * @throws E_ARGUMENT for something else than a string, for options that are none, for a maximum length that the special
    *   tokens alone exceed, and for a pair where the files say nothing about pairs; E_TOKENIZER for a text that holds a token
@@ -149,9 +157,10 @@ export function createTokenizer(parts: TokenizerParts): Tokenizer {
   const searched = added.tokens(splitSpecial);
   const slots = [...single, ...paired].flatMap(slot => ('id' in slot ? slot.id : []));
   const spare = spareTokens(tokens, added, ids, slots);
-  const all = [sizeOfVocabulary(ids), ...slots.map(id => id + 1), ...searched.map(({ id }) => id + 1)];
-  const needed = all.filter(size => !spare.has(size - 1));
-  const neededRows = needed.reduce((a, b) => Math.max(a, b));
+  const used = [sizeOfVocabulary(ids), ...slots.map(id => id + 1)];
+  const largest = (sizes: readonly number[]): number => sizes.reduce((a, b) => Math.max(a, b), 0);
+  const sizesOf = (tokens: readonly { readonly id: number }[]): number[] => tokens.map(({ id }) => id + 1);
+  const neededRows = largest([...used, ...sizesOf(searched.filter(({ id }) => !spare.has(id)))]);
   checkRows(neededRows, searched, rows, file);
   if (roomFor(single, maxLength) === undefined) {
     throw new GlassbertError('E_CONFIG', 'the maximum length has no room for the special tokens', {
@@ -168,7 +177,7 @@ export function createTokenizer(parts: TokenizerParts): Tokenizer {
   return {
     kind: 'WordPiece',
     class: made.name,
-    vocabSize: all.reduce((a, b) => Math.max(a, b)),
+    vocabSize: largest([...used, ...sizesOf(searched)]),
     neededRows,
     typeIdCount: typed ? { single: countTypes(single), pair: countTypes(paired) } : { single: 1, pair: 1 },
     maxLength,
@@ -184,14 +193,17 @@ export function createTokenizer(parts: TokenizerParts): Tokenizer {
       if (target === undefined) {
         throw new GlassbertError('E_ARGUMENT', 'maxLength has no room for the special tokens', lengths(slots, length));
       }
-      // Of a pair, each text is first cut to the length that both may have together with the special tokens.
-      const most = pair === undefined || !truncate ? target : length;
-      const read = (text: string) => new Reading(tokenize(wellFormed(text)), most, keepEnd);
+      const isPair = pair !== undefined;
+      const read = (text: string) => {
+        const source = tokenize(wellFormed(text));
+        const wanted = isPair && truncate ? { most: length, byWords: true } : { most: target, byWords: false };
+        return keepEnd ? readEnd(source, wanted.most) : readBeginning(source, wanted);
+      };
       const a = read(text);
-      const b = pair === undefined ? undefined : read(pair);
-      const [keptA, keptB] = longestFirst(Math.min(a.count, most), Math.min(b?.count ?? 0, most), target);
-      const truncated = keptA < a.count || (b !== undefined && keptB < b.count);
-      const encoding = fill(slots, a.kept(keptA), b?.kept(keptB) ?? [], typed);
+      const b = isPair ? read(pair) : undefined;
+      const [keptA, keptB] = isPair ? longestFirst(a.count, b?.count ?? 0, target) : [Math.min(a.count, target), 0];
+      const truncated = a.more || keptA < a.count || (b !== undefined && (b.more || keptB < b.count));
+      const encoding = fill(slots, keep(a, keptA, keepEnd), b === undefined ? [] : keep(b, keptB, keepEnd), typed);
       if (spare.size > 0 && rows < Infinity) requireRows(encoding, rows, file);
       return { ...encoding, truncated };
     },
@@ -351,7 +363,7 @@ function directionOf(json: JsonObject, key: 'truncation' | 'padding'): Json | un
 function noteUnread(args: Arguments, { normalizer }: BertPipeline, { name }: TokenizerClass, notes: string[]): void {
   const stated = { do_lower_case: normalizer.lowercase, tokenize_chinese_chars: normalizer.handleChineseChars };
   const unread = Object.entries(stated).flatMap(([key, value]) =>
-    args.has(key) && args.value(key) !== value ? `"${key}": ${args.value(key)}` : [],
+    args.value(key) === !value ? `"${key}": ${!value}` : [],
   );
   if (unread.length > 0)
     notes.push(`The class ${name} keeps the normalizer of tokenizer.json and does not read ${unread.join(', ')}.`);
@@ -414,7 +426,10 @@ function checkRows(
     file,
     expected: `ids below ${rows}, the "vocab_size" of config.json`,
     found: beyond.length > 0 ? listing(beyond) : `an id of ${needed - 1}`,
-    hint: 'The tokenizer and the weights are of different models; or special tokens have other names, which belong into tokenizer_config.json ("cls_token": …).',
+    hint:
+      beyond.length > 0
+        ? 'The tokenizer and the weights are of different models; or special tokens have other names, which belong into tokenizer_config.json ("cls_token": …).'
+        : 'The tokenizer and the weights are of different models.',
   });
 }
 
@@ -467,31 +482,62 @@ function lengths(slots: readonly Slot[], found: number): { expected: string; fou
   return { expected: `an integer from ${Math.max(1, countSpecials(slots))} on`, found: `${found}` };
 }
 
-/** Tokens that may be in memory beyond the maximum. */
+/** A text as far as it counts. */
+interface Reading {
+  /** How many tokens count. */
+  readonly count: number;
+  /** Those of them that may be wanted: the first or the last. */
+  readonly tokens: readonly Token[];
+  /** Whether there are tokens that do not count. */
+  readonly more: boolean;
+}
+
+/**
+ * Reads until there are enough tokens. Of a pair, tokens beyond them count as well, as they decide which text is the longer
+ * one: huggingface/tokenizers 0.23.2 reads up to the end of a word, and looks whether there are enough only behind words, not
+ * behind added tokens (tokenizer/pre_tokenizer.rs, tokenize_with_limit).
+ */
+function readBeginning(
+  source: ReturnType<Tokenize>,
+  { most, byWords }: { readonly most: number; readonly byWords: boolean },
+): Reading {
+  const tokens: Token[] = [];
+  let count = 0;
+  let enough = most === 0 && !byWords;
+  let next = source.next();
+  for (; !next.done && !enough; next = source.next()) {
+    const isWord = !('token' in next.value);
+    const group = 'token' in next.value ? [next.value] : next.value;
+    for (const token of group) if (tokens.length < most) tokens.push(token);
+    count += group.length;
+    enough = count >= most && (isWord || !byWords);
+  }
+  return { count, tokens, more: !next.done };
+}
+
+/** Tokens that may be in memory beyond those that are wanted. */
 const STEP = 4096;
 
-/** A text as far as it was read: how many tokens that were, and those of them that may be wanted. */
-class Reading {
-  count = 0;
-  private readonly keepEnd: boolean;
-  private tokens: Token[] = [];
-
-  /** @param most - the first so many tokens are kept, or the last */
-  constructor(source: Iterator<Token>, most: number, keepEnd: boolean) {
-    this.keepEnd = keepEnd;
-    // One token more than fits tells that there are too many.
-    for (const end = keepEnd ? Infinity : most + 1; this.count < end; this.count++) {
-      const next = source.next();
-      if (next.done) break;
-      if (keepEnd || this.tokens.length < most) this.tokens.push(next.value);
-      if (this.tokens.length > most + STEP) this.tokens = this.kept(most);
-    }
+/** Reads to the end. The tokens count from the last word on with which there are enough. */
+function readEnd(source: ReturnType<Tokenize>, most: number): Reading {
+  let tokens: Token[] = [];
+  let words: number[] = [];
+  let [total, from, first] = [0, 0, 0];
+  for (let next = source.next(); !next.done; next = source.next()) {
+    const group = 'token' in next.value ? [next.value] : next.value;
+    if (!('token' in next.value)) words.push(total);
+    for (const token of group) tokens.push(token);
+    total += group.length;
+    while (first < words.length && total - (words[first] as number) >= most) from = words[first++] as number;
+    if (first > STEP) [words, first] = [words.slice(first), 0];
+    if (tokens.length > most + STEP) tokens = tokens.slice(-most || tokens.length);
   }
+  return { count: total - from, tokens, more: from > 0 };
+}
 
-  kept(count: number): Token[] {
-    const from = this.keepEnd ? this.tokens.length - count : 0;
-    return this.tokens.slice(from, from + count);
-  }
+/** The first so many tokens of a text, or the last. */
+function keep({ tokens }: Reading, count: number, keepEnd: boolean): readonly Token[] {
+  return keepEnd ? tokens.slice(tokens.length - count) : tokens.slice(0, count);
 }
 
 /** Puts texts and special tokens in their places. */

@@ -9,7 +9,7 @@ import { asObject, type Fields, fields } from '../io/json-fields.ts';
 import type { TokenFlags } from './added-vocabulary.ts';
 
 /** The largest known, XLM-V, has 901,629. Holds for the ids too, so that gaps cannot make a table of gigabytes. */
-const MAX_VOCABULARY = MAX_JSON_KEYS;
+export const MAX_VOCABULARY = MAX_JSON_KEYS;
 /** UTF-16 units. The longest known tokens are rows of 128 blanks. */
 export const MAX_TOKEN_LENGTH = 1024;
 /** Gemma's file has 6,415, and models of one trade have more than ten thousand. */

@@ -31,7 +31,7 @@ const SHORT = 32;
 export function wordPiece({ ids, unknown, prefix, maxChars }: WordPieceModel): (word: string) => readonly Token[] {
   const first = longestShort(ids, '');
   const later = longestShort(ids, prefix);
-  const long = new LongTokens(ids);
+  const long = new LongTokens(ids, prefix.length + 2 * maxChars);
   const unknownWord: readonly Token[] = [{ id: ids.get(unknown) as number, token: unknown }];
 
   function longestAt(word: string, start: number): string | undefined {
@@ -74,9 +74,10 @@ function longestShort(ids: ReadonlyMap<string, number>, prefix: string): number 
 class LongTokens {
   private readonly tokens: string[] = [];
 
-  constructor(ids: ReadonlyMap<string, number>) {
+  /** @param longest - units that a token of a word may have */
+  constructor(ids: ReadonlyMap<string, number>, longest: number) {
     for (const token of ids.keys()) {
-      if (token.length > SHORT) this.tokens.push(token);
+      if (token.length > SHORT && token.length <= longest) this.tokens.push(token);
     }
     this.tokens.sort();
   }
@@ -89,30 +90,44 @@ class LongTokens {
       const token = this.tokens[from] as string;
       if (token.length === depth) {
         if (depth > prefix.length) found = token;
-        from++;
+        if (++from === to) break;
       }
       const within = depth < prefix.length;
-      const unit = within ? prefix.charCodeAt(depth) : word.charCodeAt(start + depth - prefix.length); // NaN behind the end
-      from = this.seek(from, to, depth, other => other >= unit);
-      to = this.seek(from, to, depth, other => other !== unit);
+      const unit = within ? prefix.charCodeAt(depth) : word.charCodeAt(start + depth - prefix.length);
+      from = this.firstNotBelow(unit, depth, from, to);
+      if (from === to || this.unit(from, depth) !== unit) break; // so at the end of the word, which has no unit
+      to = this.endOf(unit, depth, from, to);
     }
     return found;
   }
 
-  /** The first place in a sorted row where the unit passes. It is mostly near the beginning or the end: steps double from there. */
-  private seek(from: number, to: number, depth: number, passes: (unit: number) => boolean): number {
-    const passesAt = (i: number): boolean => passes((this.tokens[i] as string).charCodeAt(depth));
-    if (from >= to || passesAt(from)) return from;
-    if (!passesAt(to - 1)) return to;
-    let [below, above] = [from, to - 1];
-    for (let step = 1; above - below > 1; step *= 2) {
-      const [early, late] = [Math.min(below + step, above - 1), Math.max(above - step, below + 1)];
-      if (passesAt(early)) above = early;
-      else below = early;
-      if (late <= below || late >= above) continue;
-      if (passesAt(late)) above = late;
-      else below = late;
+  private unit(place: number, depth: number): number {
+    return (this.tokens[place] as string).charCodeAt(depth);
+  }
+
+  // Mostly few tokens are left out at once, so both look at the nearest first, then twice as far, and then between.
+
+  private firstNotBelow(unit: number, depth: number, from: number, to: number): number {
+    let step = 1;
+    for (; from + step <= to && this.unit(from + step - 1, depth) < unit; step *= 2) from += step;
+    let end = Math.min(from + step - 1, to);
+    while (from < end) {
+      const middle = (from + end) >>> 1;
+      if (this.unit(middle, depth) < unit) from = middle + 1;
+      else end = middle;
     }
-    return above;
+    return from;
+  }
+
+  private endOf(unit: number, depth: number, from: number, to: number): number {
+    let step = 1;
+    for (; to - step >= from && this.unit(to - step, depth) > unit; step *= 2) to -= step;
+    let begin = Math.max(to - step + 1, from);
+    while (begin < to) {
+      const middle = (begin + to) >>> 1;
+      if (this.unit(middle, depth) > unit) to = middle;
+      else begin = middle + 1;
+    }
+    return to;
   }
 }

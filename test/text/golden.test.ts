@@ -47,6 +47,54 @@ describe('the ids are those of the Rust tokenizers 0.23.2', () => {
   });
 });
 
+const LIBRARY = new URL('../../../shared/conformance/tokenization/', import.meta.url);
+
+describe.skipIf(!existsSync(LIBRARY))(
+  'tokenizers 0.23.2 by itself (not run where ../shared/conformance is not here)',
+  () => {
+    interface Expected {
+      readonly ids: readonly number[][];
+      readonly truncated_12_ids: readonly number[][];
+      readonly pairs: readonly { readonly ids: readonly number[]; readonly type_ids: readonly number[] }[];
+      readonly edge: { readonly ids: readonly number[][] };
+    }
+
+    it.each([
+      'added-tokens',
+      'mpnet',
+      'wordpiece-cased',
+      'wordpiece-uncased',
+      'wordpiece-lower-keep-accents',
+      'wordpiece-strip-accents-only',
+    ])('gives the same ids, cut ones, and pairs, by %s', name => {
+      const { texts, edge } = json<{ texts: string[]; edge: string[] }>(new URL('texts.json', LIBRARY));
+      const expected = json<Expected>(new URL(`${name}/expected.json`, LIBRARY));
+      const tokenizer = createTokenizer({
+        tokenizerJson: json<JsonObject>(new URL(`${name}/tokenizer.json`, LIBRARY)),
+        tokenizerConfig: { model_input_names: ['input_ids', 'token_type_ids'] },
+        maxLength: UNLIMITED,
+      });
+      const differing: string[] = [];
+      let total = 0;
+      const compare = (what: string, ours: Int32Array, theirs: readonly number[] | undefined) => {
+        total++;
+        if (ours.join() !== theirs?.join()) differing.push(`${what}: ${ours} instead of ${theirs}`);
+      };
+      for (const [n, text] of texts.entries()) compare(text, tokenizer.encode(text).ids, expected.ids[n]);
+      for (const [n, ids] of expected.truncated_12_ids.entries()) {
+        compare(`12 of text ${n}`, tokenizer.encode(texts[n] as string, { maxLength: 12 }).ids, ids);
+      }
+      for (const [n, text] of edge.entries()) compare(text, tokenizer.encode(text).ids, expected.edge.ids[n]);
+      for (const [n, { ids, type_ids }] of expected.pairs.entries()) {
+        const encoding = tokenizer.encode(texts[n] as string, { pair: texts[n + 61] as string, maxLength: 20 });
+        compare(`pair ${n}`, encoding.ids, ids);
+        compare(`types of pair ${n}`, encoding.typeIds, type_ids);
+      }
+      report('texts, cut texts and pairs', differing, total, name);
+    });
+  },
+);
+
 it('normalization and words are those of the reference for 43 hard inputs', () => {
   const options: BertNormalizerOptions = {
     cleanText: true,
