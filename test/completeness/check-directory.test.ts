@@ -625,7 +625,7 @@ const RULES: Readonly<Record<string, readonly Rule[]>> = {
       what: 'a pointer of Git LFS instead of the weights',
       make: model => model.write('model.safetensors', POINTER),
       errors: ['E_WEIGHTS_PLACEHOLDER model.safetensors'],
-      says: `for a file of 90,868,376 bytes with SHA-256 ${OID}`,
+      says: `A Git LFS pointer to 90,868,376 bytes with SHA-256 ${OID} stands in its place`,
     },
     {
       what: 'a pointer of Git LFS instead of tokenizer.json, which is no malformed JSON',

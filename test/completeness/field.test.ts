@@ -63,6 +63,17 @@ const flattened =
     model.remove(`${module}/config.json`);
   };
 
+/** vocab.txt in the place of tokenizer.json, each line with this end. */
+const vocabTxt =
+  (end: string) =>
+  (model: Model): void => {
+    const { vocab } = JSON.parse(model.read('tokenizer.json')).model as { vocab: Record<string, number> };
+    const tokens = Object.entries(vocab).sort(([, a], [, b]) => a - b);
+    model.write('vocab.txt', tokens.map(([token]) => token + end).join(''));
+    model.remove('tokenizer.json');
+    model.edit('tokenizer_config.json', json => void Object.assign(json, { tokenizer_class: 'BertTokenizer' }));
+  };
+
 const firstModule =
   (type: string) =>
   (model: Model): void =>
@@ -385,6 +396,12 @@ const KINDS: Readonly<Record<string, readonly Situation[]>> = {
     },
   ],
   'tokenizer.json decides, and what contradicts it is a warning': [
+    {
+      what: 'what surprises of a vocab.txt is a note',
+      make: vocabTxt(' \n'),
+      errors: [],
+      says: ['W_TOKENIZER_NOTE', 'lines end in blanks'],
+    },
     {
       what: 'a malformed special_tokens_map.json is read, and refused',
       make: model => model.write('special_tokens_map.json', '{'),

@@ -65,6 +65,19 @@ describe('pointers of Git LFS', () => {
     },
   );
 
+  test('a link of the cache that was copied as text is one too; a page in the place of a page is none', async () => {
+    const model = copyModel();
+    model.write('model.safetensors', `../../blobs/${'ab'.repeat(32)}`);
+    mkdirSync(model.path('openvino'));
+    model.write('openvino/openvino_model.xml', '<?xml version="1.0"?><net/>');
+    model.write('index.html', '<!DOCTYPE html>');
+    const { findings } = await checkDirectory(model.directory);
+    const [first, ...others] = findings.filter(({ severity }) => severity !== 'note');
+    expect(first).toMatchObject({ code: 'E_WEIGHTS_PLACEHOLDER', file: 'model.safetensors' });
+    expect(first.hint).toContain('cp -rL');
+    expect(others).toEqual([]);
+  });
+
   test('a module that modules.json does not name is not needed, and nothing is said to be fetched', async () => {
     const model = copyModel();
     for (const file of ['3_Dense/config.json', 'onnx/model.onnx', 'pytorch_model.bin', 'openvino/openvino_model.bin']) {
