@@ -19,6 +19,12 @@ export const ERROR_CODES = {
   E_OUTPUT: {
     cause: 'An output file cannot be written.',
     fix: 'Name a file in a directory that exists and may be written to, on a disk with room.' },
+  E_DISPOSED: {
+    cause: 'The encoder was disposed of before or during the call.',
+    fix: 'Call dispose when nothing needs the encoder any more, or load the model again.' },
+  E_DISK_FULL: {
+    cause: 'The disk, or the quota on it, has no room for the output.',
+    fix: 'Make room, or write to another disk. `--format npy` takes a third of the room of JSON lines.' },
   E_PROMPT_UNKNOWN: {
     cause: 'A prompt name is not among the prompts of the model.',
     fix: 'Take one of the names in the message, or give the text itself as `prompt`.' },
@@ -131,12 +137,20 @@ export const WARNING_CODES = {
   W_IGNORE_PATHS: 'Whoever signed left more out than the files of git and the signature.',
   W_LENGTH_CLAMPED: 'The files allow longer texts than the model has positions: texts are cut there.',
   W_MANIFEST_UNPINNED: 'A list of checksums was itself not pinned: it shows accidents, not attacks.',
+  W_NO_SIMD:
+    'The engine has no WebAssembly SIMD, or no leave to compile it: the reference kernels run, which are slower.',
+  W_NO_THREADS: 'The script of the threads is not beside the program, which was probably bundled: one thread computes.',
   W_NOT_WIDE: 'Vectors of 256 bits were asked for and cannot be used: the normal kernels run.',
   W_PROJECTION_UNUSED: 'The pooling is not the one that the projection of DPR follows: it is not used.',
+  W_READ_AS_JSON: 'An input was taken for a JSON array because of its content.',
   W_READ_AS_JSONL: 'An input was taken for lines of JSON because of its name or content.',
+  W_READ_AS_TABLE: 'An input was taken for a table because of its first line.',
   W_SINGLE_FILE: 'A signature is of a single file.',
+  W_SPREADSHEET_FORMULA: 'Ids of a CSV output begin as formulas do: a spreadsheet that opens the file would run them.',
+  W_STATEMENT_FIELD: 'A signed statement has fields that are of no meaning here. They were not looked at.',
   W_SUBJECT: 'A signed statement names a model otherwise than its directory.',
   W_TENSORS_UNUSED: 'The weights hold tensors that are not part of this architecture.',
+  W_TEXTS_CUT: 'Texts were longer than the model takes; `glassbert tokens` shows where one is cut.',
   W_UNSORTED: 'A signed statement lists its files in no known order.',
 } as const;
 
@@ -155,12 +169,16 @@ export interface ErrorDetails {
 export class GlassbertError extends Error {
   override readonly name = 'GlassbertError';
   readonly code: ErrorCode;
+  /** As it is on the disk. Not enumerable, so that no runtime prints it, where characters of it are not to be shown. */
   readonly file: string | undefined;
   readonly expected: string | undefined;
   readonly found: string | undefined;
   readonly hint: string | undefined;
 
   /**
+   * All but `file` may stand in a log or on a terminal as it is: a runtime prints an error that nobody catches with its
+   * fields, its cause, and the causes of that.
+   *
    * @param code - one of ERROR_CODES
    * @param summary - one sentence, without file and hint; `message` is built from all parts:
    *   "model.safetensors: tensor "x" has the wrong shape: expected [384], found [385]"
@@ -170,12 +188,13 @@ export class GlassbertError extends Error {
     let message = file === undefined ? summary : `${file}: ${summary}`;
     if (expected !== undefined) message += `: expected ${expected}`;
     if (found !== undefined) message += `${expected === undefined ? ':' : ','} found ${found}`;
-    super(printable(message), cause === undefined ? undefined : { cause });
+    super(printable(message), cause === undefined ? undefined : { cause: printableCause(cause) });
     this.code = code;
     this.file = file;
-    this.expected = expected;
-    this.found = found;
-    this.hint = hint;
+    if (file !== undefined && !isPrintable(file)) Object.defineProperty(this, 'file', { enumerable: false });
+    this.expected = expected === undefined ? undefined : printable(expected);
+    this.found = found === undefined ? undefined : printable(found);
+    this.hint = hint === undefined ? undefined : printable(hint);
   }
 }
 
@@ -189,14 +208,71 @@ export const refuseFirst: Refuse = error => {
   throw error;
 };
 
+// ---------------------------------------------------------------------------------------------------------------------
+
 /** Longer messages are cut in the middle of nowhere: no genuine one comes near. */
 const MAX_MESSAGE = 2000;
 
+/** What is invisible on a terminal: controls, escapes, overrides of direction, separators of lines. */
+const INVISIBLE = /[\p{C}\p{Zl}\p{Zp}]/gu;
+
 /**
- * Text that may hold words from a hostile file, as it may stand in a log or on a terminal: what is invisible there (controls,
- * terminal escapes, overrides of direction) as escapes, and not too much of it.
+ * Text that may hold words from a hostile file, as it may stand in a log or on a terminal: what is invisible there as
+ * escapes, and not too much of it.
  */
 export function printable(text: string): string {
   const cut = text.length > MAX_MESSAGE ? `${text.slice(0, MAX_MESSAGE)}…` : text;
-  return cut.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, c => `\\u{${(c.codePointAt(0) as number).toString(16)}}`);
+  return cut.replace(INVISIBLE, c => `\\u{${(c.codePointAt(0) as number).toString(16)}}`);
+}
+
+function isPrintable(text: string): boolean {
+  return text.search(INVISIBLE) < 0;
+}
+
+/** More causes of causes than any error has that is not made to be large; those beyond are left out. */
+const MAX_CAUSES = 16;
+
+/** V8 gives ten where nobody asks for more. */
+const MAX_FRAMES = 100;
+
+/** What Node says of a failed call of the system beside the message. */
+const SYSTEM_FIELDS = ['code', 'errno', 'syscall', 'path', 'dest'];
+
+/**
+ * An error of the system, of the language or of another package, as it may be printed: the message of Node names the file,
+ * that of JSON.parse quotes the text. It is a copy, for the original may be somebody else's, with what is known here.
+ */
+function printableCause(cause: unknown, budget = { left: MAX_CAUSES }): unknown {
+  if (cause instanceof GlassbertError) return cause;
+  if (!isError(cause)) return printable(typeof cause === 'object' ? TAG.call(cause) : String(cause));
+
+  budget.left--;
+  const { cause: next, errors } = cause as Error & { errors?: unknown };
+  const inner = next !== undefined && budget.left > 0 ? { cause: printableCause(next, budget) } : undefined;
+  const copy = new Error(printable(cause.message), inner);
+  const name = printable(cause.name);
+  Object.defineProperty(copy, 'name', { value: name });
+  copy.stack = [`${name}: ${copy.message}`, ...framesOf(cause)].join('\n');
+  for (const field of SYSTEM_FIELDS) {
+    const value = (cause as unknown as Record<string, unknown>)[field];
+    if (typeof value === 'number') Object.assign(copy, { [field]: value });
+    if (typeof value === 'string') Object.assign(copy, { [field]: printable(value) });
+  }
+  if (!Array.isArray(errors)) return copy;
+  const several: unknown[] = []; // of an AggregateError
+  for (const error of errors.slice(0, MAX_CAUSES)) if (budget.left > 0) several.push(printableCause(error, budget));
+  return Object.assign(copy, { errors: several });
+}
+
+const TAG = Object.prototype.toString;
+
+/** Also one of another realm: where tests run in contexts of node:vm, what Node throws is no instance of theirs. */
+function isError(cause: unknown): cause is Error {
+  return cause instanceof Error || TAG.call(cause) === '[object Error]';
+}
+
+/** The lines of a stack behind the message, which may have lines of its own. */
+function framesOf({ message, stack = '' }: Error): string[] {
+  const begin = Math.max(0, stack.indexOf(message)) + message.length;
+  return stack.slice(begin).split('\n', MAX_FRAMES).slice(1).map(printable);
 }

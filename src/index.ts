@@ -4,7 +4,6 @@
  * Read in this order: sentence-encoder.ts (the pipeline), bert/bert.ts (the forward pass), tensor/layer-norm.ts (what a
  * kernel looks like), pooling/pooling.ts, text/bert-normalizer.ts, io/safetensors.ts, load-model.ts and settings.ts.
  */
-export type { Observe } from './bert/bert.ts';
 export {
   type Capability,
   type CheckOptions,
@@ -23,10 +22,18 @@ export {
   type Verification,
   type Warning,
 } from './io/load-report.ts';
-export type { LoadOptions } from './load-model.ts';
+export type { AnyLoadOptions, LoadOptions, OracleOptions } from './load-model.ts';
 export { POOLING_MODES, type PoolingMode } from './pooling/pooling.ts';
 export { type SimilarityName, similarity } from './pooling/similarity.ts';
-export { DEFAULT_MODEL, type EncodeOptions, type Input, SentenceEncoder } from './sentence-encoder.ts';
-export { type Floats, rowOf, type Tensor, view } from './tensor/tensor.ts';
+export type { Progress, Signal } from './schedule.ts';
+export {
+  defaultModel,
+  type EncodeOptions,
+  type FileUrl,
+  type Input,
+  type Observe,
+  SentenceEncoder,
+} from './sentence-encoder.ts';
+export { type Floats, type NestedArray, rowOf, Tensor, type TensorLike, view } from './tensor/tensor.ts';
 export type { Encoding } from './text/tokenizer.ts';
 export type { VerifyOptions } from './trust/verify.ts';

@@ -9,11 +9,11 @@ import { isClassifierHead, isKnownUnused, type LoadedBert, loadBert } from './be
 import { GlassbertError, printable } from './errors.ts';
 import { isFloatDtype } from './io/dtypes.ts';
 import type { ModelFiles } from './io/files.ts';
-import { quote } from './io/json.ts';
 import type { Fields } from './io/json-fields.ts';
 import type { LoadReport, ModuleReport, TokenizerReport, Warning, WeightsReport } from './io/load-report.ts';
 import { describeDirectory, type ModelDirectory, type ModuleEntry } from './io/model-directory.ts';
 import { openWeights, type Weights } from './io/weights.ts';
+import { BOOLEAN, FUNCTION, integer, OBJECT, type Rules, readOptions, STRING } from './options.ts';
 import type { Encoder } from './pooled.ts';
 import {
   dropoutModule,
@@ -26,11 +26,11 @@ import {
 } from './pooling/modules.ts';
 import { checkPrompts, decideDtype, decideSettings, type SettingOptions, type Settings } from './settings.ts';
 import { type Kernels, oracleKernels, referenceKernels } from './tensor/kernels.ts';
-import { hasSimd, type SimdKernels, simdKernels, wideKernels } from './tensor/simd/kernels.ts';
+import { hasSimd, keepsBits, type SimdKernels, simdKernels, wideKernels } from './tensor/simd/kernels.ts';
 import { sizeOf } from './tensor/tensor.ts';
 import { tokenizerOf } from './text/load-tokenizer.ts';
 import type { Tokenizer } from './text/tokenizer.ts';
-import { Threads } from './threads.ts';
+import { hasThreadScript, Threads } from './threads.ts';
 import type { VerifyOptions } from './trust/verify.ts';
 
 export interface LoadOptions extends SettingOptions {
@@ -40,21 +40,29 @@ export interface LoadOptions extends SettingOptions {
    */
   readonly verify?: VerifyOptions;
   /**
-   * Who computes: `reference`, plain TypeScript over Float32Array with f64 accumulation; `oracle`, the same code over
-   * Float64Array; `simd`, f32 in WebAssembly; `int8`, the same with the weights of linear layers in 8 bits and their inputs in
-   * 7, which is an approximation; `auto` (default), `simd` where the engine has it, else `reference`.
+   * Who computes: `reference`, plain TypeScript over Float32Array with f64 accumulation; `simd`, f32 in WebAssembly; `int8`,
+   * the same with the weights of linear layers in 8 bits and their inputs in 7, which is an approximation; `auto` (default),
+   * `simd` where the engine has it, else `reference`. One more, `oracle`, gives vectors of another type (OracleOptions).
    */
-  readonly kernels?: 'auto' | 'simd' | 'int8' | 'reference' | 'oracle';
+  readonly kernels?: 'auto' | 'simd' | 'int8' | 'reference';
   /**
    * Vectors of 256 bits, by an experimental flag of V8 that holds for the whole process: 1.6 times as fast where it works. They
-   * are compared with the oracle first; where that fails the normal kernels run, and a warning says so. Default false.
+   * are compared with the oracle first; where that fails the normal kernels run, and a warning says so. `auto` takes them where every bit
+   * is what it is without them, and says nothing. Default false.
    */
-  readonly wide?: boolean;
+  readonly wide?: boolean | 'auto';
   /** How many threads compute; default: as many as there are processors. More than one only with the fast kernels. */
   readonly threads?: number;
   /** Receives each warning; by default they go to process.emitWarning. All stand in `report.warnings` too. */
   readonly onWarning?: (warning: Warning) => void;
 }
+
+/** The code of `reference` over Float64Array: slow, and what the others are measured by. Its vectors are f64. */
+export interface OracleOptions extends Omit<LoadOptions, 'kernels'> {
+  readonly kernels: 'oracle';
+}
+
+export type AnyLoadOptions = LoadOptions | OracleOptions;
 
 export interface LoadedModel {
   readonly kernels: Kernels;
@@ -72,48 +80,53 @@ export interface LoadedModel {
 const MAX_THREADS = 16;
 
 const KERNELS: ReadonlyMap<string, () => Kernels> = new Map([
-  ['auto', () => (hasSimd() ? simdKernels() : referenceKernels)],
+  ['auto', () => simdKernels()],
   ['simd', () => simdKernels()],
   ['int8', () => simdKernels({ int8: true })],
   ['reference', () => referenceKernels],
   ['oracle', () => oracleKernels],
 ]);
 
-/** The names as they are here: a misspelt option would otherwise be one that does nothing. */
-const OPTIONS = ['verify', 'kernels', 'wide', 'threads', 'pooling', 'maxSeqLength', 'onWarning'];
+const OPTIONS = {
+  verify: OBJECT,
+  kernels: STRING, // which there are, chooseKernels knows
+  wide: { expected: 'true, false or "auto"', allows: value => BOOLEAN.allows(value) || value === 'auto' },
+  threads: integer(1, MAX_THREADS),
+  pooling: {
+    expected: 'a name or an array of names',
+    allows: value => typeof value === 'string' || Array.isArray(value),
+  },
+  maxSeqLength: integer(1),
+  onWarning: FUNCTION,
+} satisfies Rules<AnyLoadOptions>;
 
-/** @throws E_ARGUMENT */
-export function checkLoadOptions(directory: string, options: LoadOptions): void {
-  if (typeof options !== 'object' || options === null) {
-    throw new GlassbertError('E_ARGUMENT', 'the options of load are an object', { found: String(options) });
-  }
-  if (typeof directory !== 'string') {
-    throw new GlassbertError('E_ARGUMENT', 'the model directory is given as a path', {
-      expected: 'a string',
-      found: typeof directory,
+/**
+ * @returns the options, each read once; what `verify` and `pooling` hold is checked by those who use it
+ * @throws E_ARGUMENT
+ */
+export function checkLoadOptions(options: AnyLoadOptions): AnyLoadOptions {
+  const checked = readOptions<AnyLoadOptions>('load', options, OPTIONS);
+  if ('verify' in options && checked.verify === undefined) {
+    // Whoever has computed what to verify by and got nothing must not load unverified.
+    throw new GlassbertError('E_ARGUMENT', 'verify is given and undefined', {
+      expected: 'an object, or no such option',
     });
   }
-  const unknown = Object.keys(options).find(name => !OPTIONS.includes(name));
-  if (unknown === undefined) return;
-  throw new GlassbertError('E_ARGUMENT', 'there is no such option', {
-    expected: OPTIONS.join(', '),
-    found: quote(unknown),
-  });
+  return checked;
 }
 
 /**
  * @param files - of the model directory, verified or not
  * @throws GlassbertError, whatever is wrong with the directory or the options
  */
-export async function loadModel(files: ModelFiles, options: LoadOptions): Promise<LoadedModel> {
+export async function loadModel(files: ModelFiles, options: AnyLoadOptions): Promise<LoadedModel> {
   const warnings: Warning[] = [...(files.verification?.warnings ?? [])];
   const warn = (warning: Warning): void => {
     warnings.push(warning);
   };
-  const kernels = chooseKernels(options, warn);
-  const threads = chooseThreads(options.threads, kernels);
-
   const { described, config, settings } = await describeSettings(files, options, warn);
+  const kernels = chooseKernels(options, widthsOf(described, config), warn);
+  const threads = chooseThreads(options.threads, kernels, warn);
   const { bert, tokenizer, stored } = await loadEncoder(described, config, kernels, settings, warn);
   const modules = await loadModules(described, config, kernels, settings, bert);
   const encoder: Encoder = { config, weights: bert.weights, modes: settings.pooling.value };
@@ -125,7 +138,7 @@ export async function loadModel(files: ModelFiles, options: LoadOptions): Promis
     encoder,
     settings,
     modules: modules.map(({ module }) => module),
-    threads: threads > 1 ? new Threads(encoder, (kernels as SimdKernels).share(threads)) : null,
+    threads: threads > 1 ? new Threads(encoder, (kernels as Required<SimdKernels>).share(threads)) : null,
     report: {
       ...reportFiles(described, config, settings, tokenizer),
       kernels: kernels.name,
@@ -218,17 +231,37 @@ function reportStart({ modules }: ModelDirectory, config: BertConfig, settings: 
   ];
 }
 
+/** Of the heads and of all layers: what products and attention are divided by into tiles. */
+function widthsOf({ modules }: ModelDirectory, config: BertConfig): number[] {
+  const { hidden_size: D, num_attention_heads: H, intermediate_size: F, projection_dim } = config;
+  const dense = modules.map(module => module.config.raw('out_features')).filter(width => typeof width === 'number');
+  return [D / H, D, F, projection_dim, ...dense];
+}
+
 function chooseKernels(
-  { kernels: name = 'auto', wide = false }: LoadOptions,
+  { kernels: name = 'auto', wide: wanted = false }: AnyLoadOptions,
+  widths: readonly number[],
   warn: (warning: Warning) => void,
 ): Kernels {
+  if (name === 'auto' && !hasSimd()) {
+    warn({
+      code: 'W_NO_SIMD',
+      message:
+        'This engine has no WebAssembly SIMD: the reference kernels run. Their vectors are right, and take much longer.',
+    });
+    return referenceKernels;
+  }
+  // Nobody asked for another bit.
+  const wide = wanted === 'auto' ? widths.every(keepsBits) : wanted;
   if (wide && ['auto', 'simd', 'int8'].includes(name)) {
     const kernels = wideKernels({ int8: name === 'int8' });
     if (kernels !== null) return kernels;
-    warn({
-      code: 'W_NOT_WIDE',
-      message: 'This engine has no vectors of 256 bits, or they failed their check: the normal kernels run.',
-    });
+    if (wanted !== 'auto') {
+      warn({
+        code: 'W_NOT_WIDE',
+        message: 'This engine makes no vectors of 256 bits, or they failed their check: the normal kernels run.',
+      });
+    }
   }
   const kernels = KERNELS.get(name);
   if (kernels !== undefined) return kernels();
@@ -238,16 +271,24 @@ function chooseKernels(
   });
 }
 
-/** One, where the kernels cannot be shared or Node was started without leave for threads (--permission). */
-function chooseThreads(wanted: number | undefined, kernels: Kernels): number {
-  if (wanted !== undefined && !(Number.isInteger(wanted) && wanted >= 1 && wanted <= MAX_THREADS)) {
-    throw new GlassbertError('E_ARGUMENT', 'threads is out of range', {
-      expected: `an integer from 1 to ${MAX_THREADS}`,
-      found: String(wanted),
-    });
-  }
-  const allowed = process.permission?.has('worker') ?? true;
-  return 'share' in kernels && allowed ? (wanted ?? Math.min(availableParallelism(), MAX_THREADS)) : 1;
+/**
+ * One, where the kernels cannot be shared, where Node was started without leave for threads (--permission), and in a bundled
+ * program, which has left the script of the threads behind.
+ */
+function chooseThreads(
+  wanted = Math.min(availableParallelism(), MAX_THREADS),
+  kernels: Kernels,
+  warn: (warning: Warning) => void,
+): number {
+  const allowed = globalThis.process?.permission?.has('worker') ?? true;
+  if (wanted === 1 || !('share' in kernels) || !allowed) return 1;
+  if (hasThreadScript()) return wanted;
+  warn({
+    code: 'W_NO_THREADS',
+    message:
+      'One thread computes: thread.js is not beside the program. Was it bundled? Leave glassbert external (--external:glassbert, serverExternalPackages), or pass threads: 1.',
+  });
+  return 1;
 }
 
 function loadTokenizer({ transformer }: ModelDirectory, config: BertConfig, settings: Settings): Tokenizer {

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * The whole pipeline on one page:
  *
@@ -7,70 +8,126 @@
  *   token vectors --pooling--> one vector per text        [B, D']
  */
 import { fileURLToPath } from 'node:url';
-import type { Observe, PackedIds } from './bert/bert.ts';
 import { GlassbertError } from './errors.ts';
+import { urlBeside } from './io/beside.ts';
 import { openModelFiles } from './io/files.ts';
 import { quote } from './io/json.ts';
 import type { LoadReport } from './io/load-report.ts';
-import { checkLoadOptions, type LoadedModel, type LoadOptions, loadModel } from './load-model.ts';
-import { pooledVectors } from './pooled.ts';
+import {
+  type AnyLoadOptions,
+  checkLoadOptions,
+  type LoadedModel,
+  type LoadOptions,
+  loadModel,
+  type OracleOptions,
+} from './load-model.ts';
+import { BOOLEAN, FUNCTION, integer, nameOf, orNull, type Rules, readOptions, STRING } from './options.ts';
 import { normalize } from './pooling/modules.ts';
 import { similarity } from './pooling/similarity.ts';
-import type { SimdKernels } from './tensor/simd/kernels.ts';
-import { type Floats, type Tensor, zerosLike } from './tensor/tensor.ts';
+import { type Progress, Schedule, type Signal } from './schedule.ts';
+import { type Floats, Tensor, type TensorLike, zerosLike } from './tensor/tensor.ts';
 import type { Encoding } from './text/tokenizer.ts';
+import { disposed, type Threads } from './threads.ts';
 import { openVerifiedFiles } from './trust/verified-files.ts';
 
 /** A text, or a pair of texts that the model sees as one input. */
 export type Input = string | readonly [string, string];
+
+/**
+ * Sees every intermediate value under its checkpoint-like name, in the order of computation. The tensor is the memory that
+ * the pass goes on working in: copy what you keep (`tensor.data.slice()`, `tensor.toArray()`), write nothing. Attention
+ * probabilities come once per text, with its number in the pass: `encoder.layer.3.attention.self.probs` [H, T, T]; all others
+ * once for the whole pass, [N, ...].
+ */
+export type Observe = (name: string, tensor: Tensor, text?: number) => void;
 
 export interface EncodeOptions {
   /** One of the model's prompts, by name. Default: the model's default prompt. */
   readonly promptName?: string;
   /** A prompt as text; it wins over promptName. '' for none. */
   readonly prompt?: string;
-  /** How many texts are computed at a time. It bounds memory and changes no bit of any vector. Default 32. */
+  /** At most so many texts of this call are computed at a time. It changes no bit of any vector. Default 32. */
   readonly batchSize?: number;
   /** Scale every vector to length 1, after truncation. Default false: what the model's own modules give. */
   readonly normalize?: boolean;
-  /** Keep the first so many elements (Matryoshka models). */
+  /** Keep the first so many elements (Matryoshka models); at most the model's dimension. */
   readonly truncateDim?: number;
-  /** Sees every intermediate value of every batch. */
+  /**
+   * Sees every intermediate value of every pass. The call is then computed on the caller's thread, some hundred tokens at a
+   * time. What it throws ends the call.
+   */
   readonly observe?: Observe;
+  /**
+   * Ends the call, whether it waits or is under way: it rejects with `signal.reason`. Other calls go on. A pass that has begun
+   * is computed to its end, for nobody.
+   */
+  readonly signal?: Signal;
+  /** Told after every pass how far the call is, and how many texts were cut to the maximum length. What it throws ends the call. */
+  readonly onProgress?: (progress: Progress) => void;
 }
+
+const ENCODE_OPTIONS = {
+  promptName: orNull(STRING),
+  prompt: orNull(STRING),
+  batchSize: integer(1),
+  normalize: BOOLEAN,
+  truncateDim: integer(1),
+  observe: orNull(FUNCTION),
+  signal: { expected: 'an AbortSignal', allows: isSignal },
+  onProgress: FUNCTION,
+} satisfies Rules<EncodeOptions>;
+
+const TOKENIZE_OPTIONS = { truncate: BOOLEAN } satisfies Rules<{ truncate?: boolean }>;
 
 const DEFAULT_BATCH_SIZE = 32; // that of sentence-transformers
 
-/** Tokens of a thread's pass: enough for the products to be at full speed, few enough to be done evenly. */
-const PASS_TOKENS = 512;
+/** An address of this disk, as `new URL('file:///models/mini')` or `pathToFileURL` give it. */
+export interface FileUrl {
+  readonly href: string;
+  readonly protocol: string;
+}
 
-/** Fewer are computed where they are: a thread may have to be started first. */
-const MIN_SHARED_TOKENS = 64;
+/**
+ * The directory of the model that ships with this package.
+ *
+ * @throws E_DIRECTORY_MISSING in a bundled program that does not know where it lies
+ */
+export function defaultModel(): string {
+  const url = urlBeside(import.meta.url, '../models/glassbert-mini');
+  if (url !== null) return fileURLToPath(url);
+  throw new GlassbertError('E_DIRECTORY_MISSING', 'the model that ships with glassbert is not beside the program', {
+    hint: 'Give the path of a model directory, or leave glassbert out of the bundle (external).',
+  });
+}
 
-/** Tokens, for each thread, that are tokenized before they are divided. */
-const WINDOW_TOKENS = 4 * PASS_TOKENS;
+/** Ends the threads of an encoder that nobody can reach any more; they hold its weights, and nothing else would. */
+const forgotten = new FinalizationRegistry<Threads>(threads => {
+  void threads.dispose();
+});
 
-/** Floats of the widest intermediate of a pass, 128 MB: a batch of many long texts is computed in several passes. */
-const MAX_PASS_FLOATS = 2 ** 25;
-
-/** The model that ships with this package. */
-export const DEFAULT_MODEL: string = fileURLToPath(new URL('../models/glassbert-mini', import.meta.url));
-
-export class SentenceEncoder {
+/**
+ * A loaded model. Any number of calls may run at once; they share its threads. After `dispose` every call ends in E_DISPOSED,
+ * and only the report and the properties are left.
+ *
+ * @typeParam Data - Float32Array; of the oracle, Float64Array
+ */
+export class SentenceEncoder<Data extends Floats = Float32Array> {
   /** What was loaded, and why. */
   readonly report: LoadReport;
-  readonly #model: LoadedModel;
+  #loaded: { readonly model: LoadedModel; readonly schedule: Schedule } | null;
+  #disposal: Promise<void> | undefined;
 
   private constructor(model: LoadedModel) {
-    this.#model = model;
+    this.#loaded = { model, schedule: new Schedule(model) };
     this.report = model.report;
+    if (model.threads !== null) forgotten.register(this, model.threads);
   }
 
   /**
    * Loads a model directory from this disk. Nothing outside it is read and no network is used.
    *
    * @param directory - of Sentence Transformers, or a bare Hugging Face one; default: the model that ships with the package
-   * @throws GlassbertError with a code, the file and a hint, for whatever is wrong with the directory
+   * @throws GlassbertError with a code, the file and a hint, for whatever is wrong with the directory; E_ARGUMENT
    *
    * @example
    * const encoder = await SentenceEncoder.load('models/all-MiniLM-L6-v2');
@@ -78,24 +135,35 @@ export class SentenceEncoder {
    * vectors.shape;                         // [2, 384]
    * encoder.similarity(vectors, vectors);  // { data: Float32Array [1, 0.66, 0.66, 1], shape: [2, 2] }
    */
-  static async load(directory: string = DEFAULT_MODEL, options: LoadOptions = {}): Promise<SentenceEncoder> {
-    checkLoadOptions(directory, options);
-    const { verify } = options;
-    if (Object.hasOwn(options, 'verify') && verify === undefined) {
-      // Whoever has computed what to verify by and got nothing must not load unverified.
-      throw new GlassbertError('E_ARGUMENT', 'verify is given and undefined', {
-        expected: 'an object, or no such option',
-      });
-    }
-    const files = await (verify === undefined ? openModelFiles(directory) : openVerifiedFiles(directory, verify));
-    return new SentenceEncoder(await loadModel(files, options));
+  static load(directory: string | FileUrl | undefined, options: OracleOptions): Promise<SentenceEncoder<Float64Array>>;
+  static load(directory?: string | FileUrl, options?: LoadOptions): Promise<SentenceEncoder>;
+  static load(directory: string | FileUrl | undefined, options: AnyLoadOptions): Promise<SentenceEncoder<Floats>>;
+  static async load(
+    directory: string | FileUrl = defaultModel(),
+    options: AnyLoadOptions = {},
+  ): Promise<SentenceEncoder<Floats>> {
+    const checked = checkLoadOptions(options);
+    const path = pathOf(directory);
+    const { verify } = checked;
+    const files = await (verify === undefined ? openModelFiles(path) : openVerifiedFiles(path, verify));
+    return new SentenceEncoder(await loadModel(files, checked));
   }
 
   /**
-   * Ends the threads. A program that forgets it ends all the same; one that loads models again and again should not.
+   * Ends the threads and lets go of the model. Calls that wait or are under way reject with E_DISPOSED, and so does every later
+   * one. A second time it does nothing more. An encoder that is forgotten without it does not keep a program from ending, and
+   * its threads end when the garbage collector finds it.
    */
-  async dispose(): Promise<void> {
-    await this.#model.threads?.dispose();
+  dispose(): Promise<void> {
+    const schedule = this.#loaded?.schedule;
+    this.#loaded = null;
+    this.#disposal ??= schedule?.dispose() ?? Promise.resolve();
+    return this.#disposal;
+  }
+
+  /** `await using encoder = await SentenceEncoder.load()` disposes of it at the end of the block. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
   }
 
   /** The width of the vectors. */
@@ -105,260 +173,194 @@ export class SentenceEncoder {
 
   /** The longest input in tokens, special ones included; the rest of a longer text is cut off. */
   get maxSeqLength(): number {
-    return this.#model.settings.maxSeqLength.value;
+    return this.report.settings.maxSeqLength.value;
   }
 
   /** The model's prompts by name. */
   get prompts(): Readonly<Record<string, string>> {
-    return this.#model.settings.prompts.value;
+    return this.report.settings.prompts.value;
   }
 
   /**
    * One text to a vector [D]; an array of texts, or of pairs of texts, to vectors [B, D] in the same order.
    *
-   * @throws E_ARGUMENT, E_PROMPT_UNKNOWN, E_TENSOR_VALUE when a vector is not finite, E_MEMORY
+   * @throws E_ARGUMENT, E_PROMPT_UNKNOWN, E_TENSOR_VALUE when a vector is not finite, E_MEMORY, E_THREAD, E_DISPOSED, and
+   *   `signal.reason`
    */
-  async encode(input: string | readonly Input[], options: EncodeOptions = {}): Promise<Tensor> {
-    const inputs = typeof input === 'string' ? [input] : checkInputs(input);
-    checkOptions(options);
-    const { batchSize = DEFAULT_BATCH_SIZE, truncateDim = this.#model.settings.truncateDim.value ?? undefined } =
-      options;
-    checkCount('batchSize', batchSize);
-    if (truncateDim !== undefined) checkCount('truncateDim', truncateDim);
-
-    const { kernels, encoder, threads } = this.#model;
-    const prompt = this.#promptOf(options);
-    const skip = this.#promptLength(prompt);
-    const D = Math.min(truncateDim ?? this.dimension, this.dimension);
-    const data = zerosLike(
-      kernels.pass(() => kernels.floats(0)),
-      inputs.length * D,
-    );
-
-    /** Vectors of the texts from `first` on, from what was pooled of them. */
-    const finish = (pooled: Floats, first: number, B: number): void => {
-      const vectors = this.#applyModules(pooled, B, options.observe);
-      checkFinite(vectors, first, this.dimension);
-      for (let b = 0; b < B; b++) {
-        data.set(vectors.subarray(b * this.dimension, b * this.dimension + D), (first + b) * D);
-      }
-    };
-
-    // Tokenizing goes on while threads compute, but not far ahead: memory holds a few passes, whatever the number of texts.
-    const running = new Set<Promise<void>>();
-    let first = 0;
-    for (const pass of this.#passes(inputs, prompt, batchSize)) {
-      const [begin, B] = [first, pass.length];
-      first += B;
-      if (threads === null || options.observe !== undefined || B === inputs.length) {
-        const packed = pack(pass);
-        const here = (): void => {
-          kernels.pass(() => finish(pooledVectors(kernels, encoder, packed, skip, options.observe), begin, B));
-        };
-        // One pass alone: the threads do it together, if it is worth it.
-        if (threads === null || options.observe !== undefined || packed.ids.length < MIN_SHARED_TOKENS) here();
-        else await threads.withGang(gang => (gang === null ? here() : (kernels as SimdKernels).withGang(gang, here)));
-        // Timers and sockets of the program get their turn between passes.
-        if (first < inputs.length) await new Promise(resolve => setImmediate(resolve));
-        continue;
-      }
-      const task = threads.run(pack(pass), skip).then(pooled => {
-        kernels.pass(() => {
-          const here = kernels.floats(B, pooled.length / B);
-          here.set(pooled);
-          finish(here, begin, B);
-        });
-        running.delete(task);
-      });
-      running.add(task);
-      task.catch(() => {}); // told by the await below; of several that fail, one is enough
-      if (running.size > 2 * threads.count) await Promise.race(running);
-    }
-    await Promise.all(running);
-    if (options.normalize) normalize(data, inputs.length, D);
-    return { data, shape: typeof input === 'string' ? [D] : [inputs.length, D] };
+  async encode(input: string | readonly Input[], options: EncodeOptions = {}): Promise<Tensor<Data>> {
+    return this.#encode(input, readOptions<EncodeOptions>('encode', options, ENCODE_OPTIONS));
   }
 
   /** `encode` with the prompt named "query", unless another is given. */
-  encodeQuery(input: string | readonly Input[], options: EncodeOptions = {}): Promise<Tensor> {
-    return this.encode(input, { ...options, promptName: options.promptName ?? 'query' });
+  async encodeQuery(input: string | readonly Input[], options: EncodeOptions = {}): Promise<Tensor<Data>> {
+    const checked = readOptions<EncodeOptions>('encodeQuery', options, ENCODE_OPTIONS);
+    return this.#encode(input, { ...checked, promptName: checked.promptName ?? 'query' });
   }
 
   /**
    * `encode` with the prompt named "document", unless another is given. As in sentence-transformers it is there, and empty,
    * where the model states none; a prompt named "passage" is asked for by `promptName`.
    */
-  encodeDocument(input: string | readonly Input[], options: EncodeOptions = {}): Promise<Tensor> {
-    return this.encode(input, { ...options, promptName: options.promptName ?? 'document' });
+  async encodeDocument(input: string | readonly Input[], options: EncodeOptions = {}): Promise<Tensor<Data>> {
+    const checked = readOptions<EncodeOptions>('encodeDocument', options, ENCODE_OPTIONS);
+    return this.#encode(input, { ...checked, promptName: checked.promptName ?? 'document' });
   }
 
   /**
    * How similar each vector of `a` [A, D] is to each of `b` [B, D], [A, B], by the model's similarity function: cosine, dot,
    * or the negative Euclidean or Manhattan distance. A single vector [D] counts as one row.
    *
-   * @throws E_ARGUMENT when the widths differ
+   * @throws E_ARGUMENT for something else than tensors and when the widths differ, E_DISPOSED
    */
-  similarity(a: Tensor, b: Tensor): Tensor {
-    return similarity(this.#model.settings.similarityFnName.value, a, b);
+  similarity<Other extends Floats>(a: TensorLike<Other>, b: TensorLike): Tensor<Other> {
+    return similarity(this.#live().model.settings.similarityFnName.value, a, b);
   }
 
   /**
-   * The tokens of a text as the model sees it: specials in, truncated, without any prompt.
+   * The tokens of a text as the model sees it: specials in, without any prompt.
    *
-   * @throws E_ARGUMENT
+   * @param options.truncate - cut to the maximum length; default true
+   * @throws E_ARGUMENT, E_DISPOSED
    */
   tokenize(input: Input, options: { truncate?: boolean } = {}): Encoding {
-    return this.#encodeTokens(checkInputs([input])[0], options.truncate ?? true);
+    const { model } = this.#live();
+    const { truncate = true } = readOptions<{ truncate?: boolean }>('tokenize', options, TOKENIZE_OPTIONS);
+    if (isInput(input)) return tokenizeInput(model, input, truncate);
+    throw noText('the input', input);
   }
 
-  #encodeTokens(input: Input, truncate = true): Encoding {
-    const { tokenizer, encoder } = this.#model;
-    const { type_vocab_size } = encoder.config;
-    if (typeof input === 'string') return tokenizer.encode(input, { truncate });
-    if (tokenizer.typeIdCount.pair > type_vocab_size) {
-      throw new GlassbertError('E_ARGUMENT', 'this model takes no pairs', {
-        expected: `token types below ${type_vocab_size}, its "type_vocab_size"`,
-        found: `${tokenizer.typeIdCount.pair - 1}`,
-      });
-    }
-    return tokenizer.encode(input[0], { pair: input[1], truncate });
+  // ---------------------------------------------------------------------------------------------------------------------
+  // Input, prompt, schedule, output
+
+  async #encode(input: string | readonly Input[], options: EncodeOptions): Promise<Tensor<Data>> {
+    const { model, schedule } = this.#live();
+    const inputs = typeof input === 'string' ? [input] : copyInputs(input);
+    const prompt = promptOf(model, options);
+    const B = inputs.length;
+    const D = this.#widthOf(model, options.truncateDim);
+    const data = zerosLike(
+      model.kernels.pass(() => model.kernels.floats(0)),
+      B * D,
+    );
+    const { observe, signal, onProgress } = options;
+    await schedule.run({
+      total: B,
+      tokenize: text => tokenizeInput(model, withPrompt(prompt, inputs[text])),
+      skip: promptLength(model, prompt),
+      batchSize: options.batchSize ?? DEFAULT_BATCH_SIZE,
+      receive(text, vector) {
+        checkFinite(vector, text);
+        const row = data.subarray(text * D, (text + 1) * D);
+        row.set(vector.subarray(0, D));
+        if (options.normalize) normalize(row, 1, D);
+      },
+      observe: observe ? (name, { data, shape }, text) => observe(name, new Tensor(data, shape), text) : undefined,
+      onProgress,
+      signal,
+    });
+    return new Tensor(data as Data, typeof input === 'string' ? [D] : [B, D]);
   }
 
-  /**
-   * The tokens of all texts in groups, each for one pass. Texts are tokenized a window ahead; the groups of a window have
-   * about as many tokens each and are a multiple of the threads, so that these end together.
-   */
-  *#passes(inputs: readonly Input[], prompt: string, batchSize: number): Generator<readonly Encoding[]> {
-    const { encoder, threads } = this.#model;
-    const { hidden_size, intermediate_size } = encoder.config;
-    const most = Math.floor(MAX_PASS_FLOATS / Math.max(hidden_size, intermediate_size));
-    const count = threads?.count ?? 1;
-    const windowTokens = threads === null ? most : Math.min(most, count * WINDOW_TOKENS);
-
-    let window: Encoding[] = [];
-    let tokens = 0;
-    for (const [i, input] of inputs.entries()) {
-      const encoding = this.#encodeTokens(withPrompt(prompt, input));
-      window.push(encoding);
-      tokens += encoding.ids.length;
-      const full = tokens >= windowTokens || window.length >= count * batchSize;
-      if (!full && i + 1 < inputs.length) continue;
-      const alone = threads === null || tokens < MIN_SHARED_TOKENS;
-      const groups = alone ? 1 : count * Math.ceil(tokens / (count * PASS_TOKENS));
-      yield* split(window, tokens / groups, batchSize);
-      window = [];
-      tokens = 0;
-    }
+  #live(): { readonly model: LoadedModel; readonly schedule: Schedule } {
+    if (this.#loaded === null) throw disposed();
+    return this.#loaded;
   }
 
-  /** What follows the pooling: [B, modes * D] -> [B, dimension]. */
-  #applyModules(pooled: Floats, B: number, observe?: Observe): Floats {
-    let vectors = pooled;
-    for (const [m, module] of this.#model.modules.entries()) {
-      vectors = module.run(vectors, B); // [B, inFeatures] -> [B, outFeatures]
-      observe?.(`modules.${m + 2}.${module.kind}`, { data: vectors, shape: [B, module.outFeatures] });
-    }
-    return vectors;
-  }
-
-  /** The text put before each input: an explicit prompt, a named one, or the model's default. */
-  #promptOf(options: EncodeOptions): string {
-    const promptName = options.promptName ?? this.#model.settings.defaultPromptName.value;
-    if (options.prompt != null) return options.prompt;
-    if (promptName === null) return '';
-    if (Object.hasOwn(this.prompts, promptName)) return this.prompts[promptName];
-    throw new GlassbertError('E_PROMPT_UNKNOWN', `the model has no prompt named ${quote(promptName)}`, {
-      expected: Object.keys(this.prompts).slice(0, 10).map(quote).join(', '),
-      hint: 'Give the text itself as `prompt`.',
+  /** The caller may not ask for more than there is; the model's own files may, as in Python. */
+  #widthOf({ settings }: LoadedModel, truncateDim?: number): number {
+    if (truncateDim === undefined) return Math.min(settings.truncateDim.value ?? this.dimension, this.dimension);
+    if (truncateDim <= this.dimension) return truncateDim;
+    throw new GlassbertError('E_ARGUMENT', 'truncateDim is more than the vectors have', {
+      expected: `1 to ${this.dimension}`,
+      found: `${truncateDim}`,
     });
   }
+}
 
-  /** How many tokens of each text the pooling leaves out: the prompt's own, without a closing special token. */
-  #promptLength(prompt: string): number {
-    if (this.#model.settings.includePrompt.value || prompt === '') return 0;
-    const { tokenizer } = this.#model;
-    const { ids } = tokenizer.encode(prompt);
-    return ids.length - (tokenizer.isSpecial(ids[ids.length - 1]) ? 1 : 0);
-  }
+/** The text put before each input: an explicit prompt, a named one, or the model's default. */
+function promptOf({ settings }: LoadedModel, options: EncodeOptions): string {
+  const promptName = options.promptName ?? settings.defaultPromptName.value;
+  if (options.prompt != null) return options.prompt;
+  if (promptName === null) return '';
+  const prompts = settings.prompts.value;
+  if (Object.hasOwn(prompts, promptName)) return prompts[promptName];
+  throw new GlassbertError('E_PROMPT_UNKNOWN', `the model has no prompt named ${quote(promptName)}`, {
+    expected: Object.keys(prompts).slice(0, 10).map(quote).join(', '),
+    hint: 'Give the text itself as `prompt`.',
+  });
+}
+
+/** How many tokens of each text the pooling leaves out: the prompt's own, without a closing special token. */
+function promptLength({ settings, tokenizer }: LoadedModel, prompt: string): number {
+  if (settings.includePrompt.value || prompt === '') return 0;
+  const { ids } = tokenizer.encode(prompt);
+  return ids.length - (tokenizer.isSpecial(ids[ids.length - 1]) ? 1 : 0);
 }
 
 function withPrompt(prompt: string, input: Input): Input {
   return typeof input === 'string' ? prompt + input : [prompt + input[0], input[1]];
 }
 
-/** Neighbours in groups of about so many tokens, and at most so many texts. */
-function* split(encodings: readonly Encoding[], tokens: number, texts: number): Generator<readonly Encoding[]> {
-  let group: Encoding[] = [];
-  let [done, end] = [0, tokens];
-  for (const encoding of encodings) {
-    // A text belongs to the group that its middle falls into.
-    const middle = done + encoding.ids.length / 2;
-    if (group.length > 0 && (middle > end || group.length === texts)) {
-      yield group;
-      group = [];
-      while (middle > end) end += tokens;
-    }
-    group.push(encoding);
-    done += encoding.ids.length;
+function tokenizeInput({ tokenizer, encoder }: LoadedModel, input: Input, truncate = true): Encoding {
+  if (typeof input === 'string') return tokenizer.encode(input, { truncate });
+  const { type_vocab_size } = encoder.config;
+  if (tokenizer.typeIdCount.pair > type_vocab_size) {
+    throw new GlassbertError('E_ARGUMENT', 'this model takes no pairs', {
+      expected: `token types below ${type_vocab_size}, its "type_vocab_size"`,
+      found: `${tokenizer.typeIdCount.pair - 1}`,
+    });
   }
-  if (group.length > 0) yield group;
+  return tokenizer.encode(input[0], { pair: input[1], truncate });
 }
 
-/** The ids of all texts under one another. */
-function pack(encodings: readonly Encoding[]): PackedIds {
-  const starts = new Int32Array(encodings.length + 1);
-  for (const [b, { ids }] of encodings.entries()) starts[b + 1] = starts[b] + ids.length;
-  const N = starts[encodings.length];
-  const packed = { ids: new Int32Array(N), typeIds: new Int32Array(N), starts };
-  for (const [b, { ids, typeIds }] of encodings.entries()) {
-    packed.ids.set(ids, starts[b]);
-    packed.typeIds.set(typeIds, starts[b]);
+// -----------------------------------------------------------------------------------------------------------------------
+// Arguments
+
+/** A URL object counts as a path where it is one, as in Node. */
+function pathOf(directory: string | FileUrl): string {
+  if (typeof directory === 'string') return directory;
+  const { protocol, href }: { protocol?: unknown; href?: unknown } = Object(directory ?? {});
+  try {
+    if (protocol === 'file:' && typeof href === 'string') return fileURLToPath(href);
+  } catch {
+    // of another machine, or with an escaped slash: as little a path as any other
   }
-  return packed;
+  throw new GlassbertError('E_ARGUMENT', 'the model directory is given as a path', {
+    expected: 'a string, or a URL object with file:',
+    found: nameOf(typeof href === 'string' ? href : directory),
+  });
+}
+
+function isSignal(value: unknown): boolean {
+  const { aborted, addEventListener, removeEventListener } = Object(value ?? {});
+  const isTarget = typeof addEventListener === 'function' && typeof removeEventListener === 'function';
+  return typeof aborted === 'boolean' && isTarget;
+}
+
+function isInput(input: unknown): input is Input {
+  const isPair = Array.isArray(input) && input.length === 2;
+  return typeof input === 'string' || (isPair && typeof input[0] === 'string' && typeof input[1] === 'string');
 }
 
 /** A copy, so that what was checked is what is encoded. */
-function checkInputs(inputs: readonly Input[]): readonly Input[] {
-  const isInput = (input: unknown): boolean =>
-    typeof input === 'string' ||
-    (Array.isArray(input) && input.length === 2 && typeof input[0] === 'string' && typeof input[1] === 'string');
-  const copy = Array.isArray(inputs) ? [...inputs] : [inputs];
-  const at = Array.isArray(inputs) ? copy.findIndex(input => !isInput(input)) : 0;
+function copyInputs(inputs: readonly Input[]): readonly Input[] {
+  if (!Array.isArray(inputs)) throw noText('the input', inputs, 'a string or an array of texts');
+  const copy: Input[] = Array.from(inputs, input => (Array.isArray(input) ? [...input] : input));
+  const at = copy.findIndex(input => !isInput(input));
   if (at < 0) return copy;
-  throw new GlassbertError('E_ARGUMENT', 'a text is a string, a pair of texts an array of two strings', {
-    found: Array.isArray(copy[at]) ? `an array of ${copy[at].length}` : copy[at] === null ? 'null' : typeof copy[at],
-  });
+  throw noText(`text ${at}`, copy[at]);
 }
 
-/** The names as they are here: a misspelt option would otherwise be one that does nothing. */
-const ENCODE_OPTIONS = ['promptName', 'prompt', 'batchSize', 'normalize', 'truncateDim', 'observe'];
-
-function checkOptions(options: EncodeOptions): void {
-  const refuse = (name: string, expected: string, found: unknown): GlassbertError =>
-    new GlassbertError('E_ARGUMENT', `${name} cannot be used`, { expected, found: String(found) });
-  if (typeof options !== 'object' || options === null) throw refuse('options', 'an object', typeof options);
-  const { prompt, promptName, observe } = options;
-  const unknown = Object.keys(options).find(name => !ENCODE_OPTIONS.includes(name));
-  if (unknown !== undefined) throw refuse('an option', ENCODE_OPTIONS.join(', '), quote(unknown));
-  if (prompt != null && typeof prompt !== 'string') throw refuse('prompt', 'a string', typeof prompt);
-  if (promptName != null && typeof promptName !== 'string') throw refuse('promptName', 'a string', typeof promptName);
-  if (observe != null && typeof observe !== 'function') throw refuse('observe', 'a function', typeof observe);
-}
-
-function checkCount(name: string, value: number): void {
-  if (Number.isInteger(value) && value >= 1) return;
-  throw new GlassbertError('E_ARGUMENT', `${name} is out of range`, {
-    expected: 'an integer from 1',
-    found: String(value),
-  });
+function noText(what: string, found: unknown, expected = 'a string, or a pair as an array of two strings') {
+  return new GlassbertError('E_ARGUMENT', `${what} is no text`, { expected, found: nameOf(found) });
 }
 
 /** Weights may be finite and so large that what comes out is not. */
-function checkFinite(vectors: Floats, first: number, D: number): void {
-  const at = vectors.findIndex(value => !Number.isFinite(value));
+function checkFinite(vector: Floats, text: number): void {
+  const at = vector.findIndex(value => !Number.isFinite(value));
   if (at < 0) return;
-  throw new GlassbertError('E_TENSOR_VALUE', `the vector of text ${first + Math.floor(at / D)} is not finite`, {
-    found: `${vectors[at]}`,
+  throw new GlassbertError('E_TENSOR_VALUE', `the vector of text ${text} is not finite`, {
+    found: `${vector[at]}`,
     hint: 'The weights are too large for f32, or a prompt left no token to pool.',
   });
 }

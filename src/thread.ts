@@ -2,28 +2,43 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { GlassbertError } from './errors.ts';
 import { pooledVectors } from './pooled.ts';
-import { type Slot, serve } from './tensor/simd/gang.ts';
+import { Gang, leaveGang, serve } from './tensor/simd/gang.ts';
 import { simdKernels } from './tensor/simd/kernels.ts';
-import { type Answer, GANG, type Task, type ThreadData } from './threads.ts';
+import type { Answer, Task, ThreadData } from './threads.ts';
 
 const { shared, encoder } = workerData as ThreadData;
 const kernels = simdKernels({ shared });
 
-parentPort?.on('message', (message: Task | Slot) => {
-  if (message instanceof SharedArrayBuffer) {
-    // Until the end of one pass this thread works for another, operation by operation.
-    parentPort?.postMessage({ number: GANG } satisfies Answer);
-    serve(message, (operation, operands) => kernels.serve(operation, operands));
-    return;
-  }
-  const { number, packed, skip } = message;
+parentPort?.on('message', (task: Task) => {
   let answer: Answer;
   try {
-    // A copy, because what stands in the shared memory is gone with the next pass.
-    answer = { number, vectors: kernels.pass(() => Float32Array.from(pooledVectors(kernels, encoder, packed, skip))) };
+    answer = { number: task.number, vectors: run(task) };
   } catch (error) {
     const code = error instanceof GlassbertError ? error.code : 'E_THREAD';
-    answer = { number, code, error: String(error) };
+    answer = { number: task.number, code, error: String(error) };
   }
   parentPort?.postMessage(answer);
 });
+
+function run(task: Task): Float32Array {
+  if ('join' in task) {
+    // Until the end of one pass this thread works for another, operation by operation.
+    try {
+      serve(task.join, (operation, operands) => kernels.serve(operation, operands));
+    } catch (error) {
+      leaveGang(task.join);
+      throw error;
+    }
+    return new Float32Array(0);
+  }
+  const { packed, lead } = task;
+  // A copy, because what stands in the shared memory is gone with the next pass.
+  const pass = (): Float32Array => kernels.pass(() => Float32Array.from(pooledVectors(kernels, encoder, packed)));
+  if (lead.length === 0) return pass();
+  const gang = new Gang(lead);
+  try {
+    return kernels.withGang(gang, pass);
+  } finally {
+    gang.end();
+  }
+}

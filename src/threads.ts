@@ -6,10 +6,10 @@
  * done, whether or not anybody called `dispose`. A thread that dies fails the passes it had, and is replaced.
  */
 import { Worker } from 'node:worker_threads';
-import type { PackedIds } from './bert/bert.ts';
 import { type ErrorCode, GlassbertError } from './errors.ts';
-import type { Encoder } from './pooled.ts';
-import { Gang, newSlot, type Slot } from './tensor/simd/gang.ts';
+import { scriptBeside } from './io/beside.ts';
+import type { Encoder, Packed } from './pooled.ts';
+import { endGang, leaveGang, newSlot, type Slot } from './tensor/simd/gang.ts';
 import type { SharedKernels } from './tensor/simd/kernels.ts';
 
 /** What a thread is started with. */
@@ -18,23 +18,16 @@ export interface ThreadData {
   readonly encoder: Encoder;
 }
 
-export interface Task {
-  readonly number: number;
-  readonly packed: PackedIds;
-  readonly skip: number;
-}
+/** A pass, as the leader of a gang where `lead` has slots for others; or the slot of a gang to join. */
+type Work = { readonly packed: Packed; readonly lead: readonly Slot[] } | { readonly join: Slot };
+
+export type Task = Work & { readonly number: number };
 
 export type Answer =
   | { readonly number: number; readonly vectors: Float32Array }
-  | { readonly number: number; readonly code: ErrorCode; readonly error: string }
-  | { readonly number: typeof GANG };
-
-/** The number of the answer of a thread that is ready to work in a gang. */
-export const GANG = -1;
+  | { readonly number: number; readonly code: ErrorCode; readonly error: string };
 
 interface Pending {
-  /** A pass, or the slot of a gang to join. */
-  readonly task: Task | Slot;
   readonly number: number;
   readonly resolve: (vectors: Float32Array) => void;
   readonly reject: (error: Error) => void;
@@ -42,25 +35,36 @@ interface Pending {
 
 interface Thread {
   readonly shared: SharedKernels;
-  worker: Worker | undefined; // started when there is something to do
-  pending: Pending | undefined;
+  /** Started when there is something to do; undefined again when it has ended. */
+  worker: Worker | undefined;
+  /** What it was given and has not answered, in order. */
+  pending: Pending[];
+  /** Others still write into its scratch: no new thread may begin there. */
+  held: boolean;
 }
 
-const DISPOSED = 'the encoder was disposed of';
+/** Null in a program that was bundled without it. */
+function threadScript(): URL | null {
+  return scriptBeside(import.meta.url, 'thread');
+}
 
-// The built file has another ending; a URL in a string is not rewritten by the compiler.
-const SCRIPT = new URL(import.meta.url.endsWith('.ts') ? './thread.ts' : './thread.js', import.meta.url);
+export function hasThreadScript(): boolean {
+  return threadScript() !== null;
+}
+
+export function disposed(): GlassbertError {
+  return new GlassbertError('E_DISPOSED', 'the encoder was disposed of');
+}
 
 export class Threads {
   readonly #encoder: Encoder;
   readonly #threads: Thread[];
-  readonly #queue: Pending[] = [];
   #number = 0;
   #disposed = false;
 
   constructor(encoder: Encoder, parts: readonly SharedKernels[]) {
     this.#encoder = encoder;
-    this.#threads = parts.map(shared => ({ shared, worker: undefined, pending: undefined }));
+    this.#threads = parts.map(shared => ({ shared, worker: undefined, pending: [], held: false }));
   }
 
   get count(): number {
@@ -68,125 +72,91 @@ export class Threads {
   }
 
   /**
-   * The pooled vectors of a pass, [B, modes * D].
+   * The pooled vectors of a pass, [B, modes * D], by the thread that has the least to do.
    *
-   * @throws E_THREAD when the thread that had it died
+   * @throws E_THREAD when it dies, E_MEMORY, E_DISPOSED
    */
-  run(packed: PackedIds, skip: number): Promise<Float32Array> {
-    return new Promise((resolve, reject) => {
-      if (this.#disposed) throw died(DISPOSED);
-      const number = this.#number++;
-      this.#queue.push({ task: { number, packed, skip }, number, resolve, reject });
-      this.#assign();
-    });
+  run(packed: Packed): Promise<Float32Array> {
+    const free = this.#threads.filter(({ held }) => !held);
+    const idlest = free.reduce((a, b) => (b.pending.length < a.pending.length ? b : a));
+    return this.#give(idlest, { packed, lead: [] });
   }
 
-  /**
-   * All threads but one, for as long as `work` takes: the caller's own thread is the one more. Null instead of a gang when
-   * any of them is at work.
-   */
-  async withGang(work: (gang: Gang | null) => void): Promise<void> {
-    const members = this.#threads.slice(1);
-    if (members.some(({ pending }) => pending !== undefined) || this.#queue.length > 0) return work(null);
-    if (this.#disposed) throw died(DISPOSED);
-    const slots = members.map(() => newSlot());
-    const gang = new Gang(slots);
-    const places: Pending[] = [];
-    const joined = members.map(
-      (thread, i) =>
-        new Promise<unknown>((resolve, reject) => {
-          places[i] = { task: slots[i], number: GANG, resolve, reject };
-          this.#give(thread, places[i]);
-        }),
-    );
+  /** The same by all threads together, for a pass that is alone: the first one leads. */
+  async runTogether(packed: Packed): Promise<Float32Array> {
+    const [leader, ...members] = this.#threads;
+    const slots = members.map(newSlot);
+    const joined = members.map((member, i) => this.#give(member, { join: slots[i] }).catch(() => leaveGang(slots[i])));
     try {
-      await Promise.all(joined);
-      work(gang);
+      return await this.#give(leader, { packed, lead: slots });
     } catch (error) {
-      // A thread that is only late would go on writing: it must be gone before its memory is used again.
-      const late = error instanceof GlassbertError && error.code === 'E_THREAD';
-      if (late) await Promise.all(members.map(thread => this.#end(thread)));
+      // If the leader is gone, nobody else tells the others; and what they are at, they end in its scratch.
+      leader.held = true;
+      for (const slot of slots) endGang(slot);
+      await Promise.all(joined);
+      leader.held = false;
       throw error;
-    } finally {
-      gang.end();
-      for (const [i, thread] of members.entries()) if (thread.pending === places[i]) this.#free(thread);
-      this.#assign();
     }
   }
 
   /** Ends all threads for good; passes under way fail, and so do later ones. */
   async dispose(): Promise<void> {
     this.#disposed = true;
-    for (const { reject } of this.#queue.splice(0)) reject(died(DISPOSED));
-    await Promise.all(this.#threads.map(thread => this.#end(thread, DISPOSED)));
+    for (const { pending } of this.#threads) for (const { reject } of pending.splice(0)) reject(disposed());
+    await Promise.all(this.#threads.map(({ worker }) => worker?.terminate()));
   }
 
-  /** Ends a thread; what it had fails. */
-  async #end(thread: Thread, why = 'it did not answer'): Promise<void> {
-    const { worker } = thread;
-    this.#fail(thread, why);
-    await worker?.terminate();
-  }
-
-  /** Gives waiting tasks to idle threads. */
-  #assign(): void {
-    for (const thread of this.#threads) {
-      while (thread.pending === undefined) {
-        const next = this.#queue.shift();
-        if (next === undefined) return;
-        this.#give(thread, next);
+  #give(thread: Thread, work: Work): Promise<Float32Array> {
+    return new Promise((resolve, reject) => {
+      if (this.#disposed) throw disposed();
+      const number = this.#number++;
+      try {
+        thread.worker ??= this.#start(thread);
+      } catch (error) {
+        throw died(String(error)); // no threads are allowed here
       }
-    }
-  }
-
-  #give(thread: Thread, pending: Pending): void {
-    try {
-      thread.worker ??= this.#start(thread);
-    } catch (error) {
-      pending.reject(died(String(error))); // no threads are allowed here
-      return;
-    }
-    thread.pending = pending;
-    thread.worker.ref(); // while it works, the process waits for it
-    thread.worker.postMessage(pending.task);
-  }
-
-  #free(thread: Thread): void {
-    thread.pending = undefined;
-    thread.worker?.unref();
+      thread.pending.push({ number, resolve, reject });
+      thread.worker.ref(); // while it works, the process waits for it
+      thread.worker.postMessage({ ...work, number } satisfies Task);
+    });
   }
 
   #start(thread: Thread): Worker {
+    const script = threadScript();
+    if (script === null) throw new Error('thread.js is not beside the program');
     const data: ThreadData = { shared: thread.shared, encoder: this.#encoder };
-    const worker = new Worker(SCRIPT, { workerData: data, execArgv: [] });
+    const worker = new Worker(script, { workerData: data, execArgv: [] });
     worker.on('message', (answer: Answer) => {
-      const { pending } = thread;
-      if (pending?.number !== answer.number) return;
-      if (answer.number === GANG) return pending.resolve(new Float32Array(0)); // it stays taken until the gang ends
-      this.#free(thread);
+      const at = thread.pending.findIndex(({ number }) => number === answer.number);
+      if (at < 0) return;
+      const [pending] = thread.pending.splice(at, 1);
+      if (thread.pending.length === 0) worker.unref();
       if ('vectors' in answer) pending.resolve(answer.vectors);
-      else if ('error' in answer) pending.reject(died(answer.error, answer.code));
-      this.#assign();
+      else pending.reject(failed(answer));
     });
-    worker.on('error', error => this.#fail(thread, String(error), worker));
-    worker.on('exit', code => this.#fail(thread, `it ended with code ${code}`, worker));
+    // After an error comes the end; until then its memory may be in use.
+    let why: string | undefined;
+    worker.on('error', error => {
+      why = String(error);
+    });
+    worker.on('exit', code => {
+      thread.worker = undefined;
+      for (const { reject } of thread.pending.splice(0)) reject(died(why ?? `it ended with code ${code}`));
+    });
     return worker;
-  }
-
-  /** The thread is gone: its pass fails, and the next one gets a new thread. */
-  #fail(thread: Thread, why: string, worker = thread.worker): void {
-    if (thread.worker !== worker) return; // already replaced
-    const { pending } = thread;
-    thread.worker = undefined;
-    thread.pending = undefined;
-    pending?.reject(died(why));
-    this.#assign();
   }
 }
 
-function died(why: string, code: ErrorCode = 'E_THREAD'): GlassbertError {
-  return new GlassbertError(code, 'a thread ended before its texts were embedded', {
+function died(why: string): GlassbertError {
+  return new GlassbertError('E_THREAD', 'a thread ended before its texts were embedded', {
     found: why,
     hint: 'The next call gets a new thread. With `threads: 1` none is used.',
+  });
+}
+
+function failed({ code, error }: { readonly code: ErrorCode; readonly error: string }): GlassbertError {
+  return new GlassbertError(code, 'a thread could not embed its texts', {
+    found: error,
+    hint: code === 'E_MEMORY' ? 'Shorter texts or fewer threads need less.' : undefined,
   });
 }

@@ -8,7 +8,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
-import { type EncodeOptions, type PoolingMode, SentenceEncoder } from '../src/index.ts';
+import { type EncodeOptions, type Floats, type PoolingMode, SentenceEncoder } from '../src/index.ts';
 import { parseSafetensors } from '../src/io/safetensors.ts';
 import { POOLING_MODES } from '../src/pooling/pooling.ts';
 import { maxDifference } from './support/numbers.ts';
@@ -36,7 +36,7 @@ function read(name: string) {
   return { expected, tensors, numbers: (tensor: string) => tensors.readFloats(tensor, 'f64') };
 }
 
-function load(name: string, kernels: 'reference' | 'oracle', pooling?: PoolingMode): Promise<SentenceEncoder> {
+function load(name: string, kernels: 'reference' | 'oracle', pooling?: PoolingMode): Promise<SentenceEncoder<Floats>> {
   return SentenceEncoder.load(ROOT + name, { kernels, ...(pooling ? { pooling } : {}), onWarning: () => {} });
 }
 

@@ -1,6 +1,6 @@
 /** The API beside its numbers: prompts, pairs, options, overrides, and what it refuses. */
 import { describe, expect, test } from 'vitest';
-import { rowOf, SentenceEncoder, type Tensor, type Warning } from '../src/index.ts';
+import { rowOf, SentenceEncoder, type Warning } from '../src/index.ts';
 import type { TensorToWrite } from '../src/io/safetensors.ts';
 import { copyModel, FIXTURES } from './support/model-copy.ts';
 import { maxDifference } from './support/numbers.ts';
@@ -37,7 +37,7 @@ describe('prompts', () => {
 
   test('the similarity is that of the model', async () => {
     const encoder = await load('bert-prompts'); // dot
-    const vectors: Tensor = { data: Float32Array.of(2, 0, 0, 3), shape: [2, 2] };
+    const vectors = { data: Float32Array.of(2, 0, 0, 3), shape: [2, 2] };
     expect([...encoder.similarity(vectors, vectors).data]).toEqual([4, 0, 0, 9]);
   });
 });
@@ -196,7 +196,7 @@ describe('encode', () => {
     expect((await encoder.encode('a')).shape).toEqual([32]);
     expect((await encoder.encode(['a'])).shape).toEqual([1, 32]);
     expect(await encoder.encode([])).toEqual({ data: new Float32Array(0), shape: [0, 32] });
-    expect((await encoder.encode('a', { truncateDim: 100 })).shape).toEqual([32]);
+    expect((await encoder.encode('a', { truncateDim: 32 })).shape).toEqual([32]);
   });
 
   test('computes what it was given, though the array changes meanwhile', async () => {

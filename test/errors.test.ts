@@ -1,10 +1,13 @@
 /** The codes of errors and warnings: each is documented, each is used, and a test expects each. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { CHECK_CODES } from '../src/completeness/findings.ts';
 import { ERROR_CODES, GlassbertError, printable, WARNING_CODES } from '../src/errors.ts';
 import { ERROR_TABLE_FILE, errorTable } from './misc/make-error-table.ts';
+import { copyModel } from './support/model-copy.ts';
 
 const ERRORS = Object.keys(ERROR_CODES);
 const WARNINGS = Object.keys({ ...CHECK_CODES, ...WARNING_CODES });
@@ -70,3 +73,93 @@ test('a message tells file, summary, expected and found, and nothing in it reach
   expect(error.message).toBe('a\\u{1b}[2J: it is wrong: expected x, found \\u{202e}y');
   expect(printable('x'.repeat(1e6)).length).toBeLessThan(2100);
 });
+
+describe('an error that nobody catches', () => {
+  const EVIL = '\x1b]0;PWNED\x07\x1b[31m\u009b31m\u202e\u2028';
+
+  /** What lies below one another, in an error of another kind each. */
+  const causes: [string, unknown][] = [
+    [
+      'of the system',
+      Object.assign(new Error(`ENOENT: no such file, open '${EVIL}'`), {
+        code: 'ENOENT',
+        errno: -2,
+        syscall: 'open',
+        path: EVIL,
+      }),
+    ],
+    ['of JSON.parse', caught(() => JSON.parse(EVIL))],
+    ['with a message of several lines', new Error(`a\n    at ${EVIL}\nb`)],
+    ['whose message was changed', Object.assign(new Error(EVIL), { message: 'later' })],
+    ['with a chain of causes', new Error('a', { cause: new TypeError('b', { cause: new Error(EVIL) }) })],
+    ['of several', new AggregateError([new Error(EVIL), new GlassbertError('E_JSON', EVIL)], EVIL)],
+    ['of a class with an odd name', Object.assign(new Error('a'), { name: EVIL })],
+    ['that is a text', EVIL],
+    ['that is an object', { toString: () => EVIL, [EVIL]: EVIL }],
+    ['of this library, with such a cause', new GlassbertError('E_JSON', EVIL, { file: EVIL, cause: new Error(EVIL) })],
+  ];
+
+  test.each(causes)('has a cause %s that may stand on a terminal', (_, cause) => {
+    const error = new GlassbertError('E_FILE_READ', EVIL, {
+      file: EVIL,
+      expected: EVIL,
+      found: EVIL,
+      hint: EVIL,
+      cause,
+    });
+    const seen = [error, new AggregateError([error]), new Error('of a caller', { cause: error })].map(each =>
+      inspect(each, { depth: 9 }),
+    );
+    for (const text of [...seen, ...Object.values(error).map(String), `${error.stack}`]) {
+      expect(text.replaceAll('\n', '')).not.toMatch(/[\p{C}\p{Zl}\p{Zp}]/u);
+    }
+    expect(error.file).toBe(EVIL);
+    expect(seen[0]).toContain('[cause]: ');
+  });
+
+  test('says what the system said, and where', () => {
+    const { cause } = new GlassbertError('E_FILE_READ', 'x', { cause: causes[0][1] });
+    expect(cause).toMatchObject({ code: 'ENOENT', errno: -2, syscall: 'open', path: printable(EVIL) });
+    expect((cause as Error).stack).toMatch(/^Error: ENOENT: .*\n {4}at .*errors\.test\.ts/);
+    expect(causes[0][1]).toMatchObject({ path: EVIL }); // which is not ours to change
+  });
+
+  test('ends, however many causes lie below one another', () => {
+    const loop = new AggregateError([], 'a');
+    loop.errors.push(...Array(1000).fill(loop));
+    loop.cause = loop;
+    const error = new GlassbertError('E_FILE_READ', 'x', { cause: loop });
+    expect(inspect(error, { depth: 100 }).match(/AggregateError/g)?.length).toBeLessThan(100);
+  });
+
+  test.each([
+    'throw error',
+    'console.error(error)',
+    'throw new Error("a", { cause: error })',
+    'console.error([error])',
+  ])('prints no command for the terminal: %s', async how => {
+    const model = copyModel();
+    for (const name of ['\x1b]0;PWNED\x07\x1b[31mred', '\u202etxt.exe']) symlinkSync('nowhere', model.path(name));
+    model.write('SHA256SUMS', `${'0'.repeat(64)}  a\n`);
+    const program = `
+        import { SentenceEncoder } from ${JSON.stringify(new URL('../src/index.ts', import.meta.url).href)};
+        try {
+          await SentenceEncoder.load(${JSON.stringify(model.directory)}, { verify: { allowSymlinks: true } });
+        } catch (error) {
+          ${how};
+        }`;
+    const { stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', program], { encoding: 'utf8' });
+    expect(stderr).toMatch(
+      /GlassbertError: [\s\S]*code: 'E_FILE_MISSING'[\s\S]*\[cause\]: Error: ENOENT: [\s\S]*syscall: 'realpath'/,
+    );
+    expect(stderr.replaceAll('\n', '')).not.toMatch(/[\p{C}\p{Zl}\p{Zp}]/u);
+  });
+});
+
+function caught(act: () => unknown): unknown {
+  try {
+    return act();
+  } catch (error) {
+    return error;
+  }
+}

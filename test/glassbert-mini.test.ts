@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { rowOf, SentenceEncoder } from '../src/index.ts';
+import { type Floats, rowOf, SentenceEncoder } from '../src/index.ts';
 import { parseSafetensors } from '../src/io/safetensors.ts';
 import { POOLING_MODES, pool } from '../src/pooling/pooling.ts';
 import { maxDifference } from './support/numbers.ts';
@@ -37,7 +37,7 @@ describe.each([
   ['oracle', 1e-12, 1e-12],
   ['reference', 1.5e-7, 1e-5],
 ] as const)('the %s kernels', (kernels, embeddingTolerance, innerTolerance) => {
-  let encoder: SentenceEncoder;
+  let encoder: SentenceEncoder<Floats>;
   beforeAll(async () => {
     encoder = await SentenceEncoder.load(undefined, { kernels });
   });

@@ -1,8 +1,8 @@
 /**
  * Imports only go down the ladder. What stands on one rung does not know what stands beside it or above:
  *
- *   errors < tensor < io < text, bert, pooling, trust < settings, pooled < threads (and their thread) < load-model
- *     < completeness < sentence-encoder < index < cli
+ *   errors < options < tensor < io < text, bert, pooling, trust < settings, pooled < threads (and their thread) < schedule
+ *     < load-model < completeness < sentence-encoder < index < cli
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
@@ -11,11 +11,13 @@ import { expect, test } from 'vitest';
 
 const LADDER = [
   ['errors'],
+  ['options'],
   ['tensor'],
   ['io'],
   ['text', 'bert', 'pooling', 'trust'],
   ['settings', 'pooled'],
   ['threads'],
+  ['schedule'],
   ['load-model'],
   ['completeness'],
   ['sentence-encoder'],

@@ -5,7 +5,7 @@
 import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { type ErrorCode, type GlassbertError, type LoadOptions, SentenceEncoder, type Warning } from '../src/index.ts';
+import { type AnyLoadOptions, type ErrorCode, type GlassbertError, SentenceEncoder, type Warning } from '../src/index.ts';
 import { openModelFiles } from '../src/io/files.ts';
 import { serializeSafetensors } from '../src/io/safetensors.ts';
 import { describeModel } from '../src/load-model.ts';
@@ -25,7 +25,7 @@ function made(make: (model: Model) => void, name?: string): Model {
   return model;
 }
 
-async function load(model: { directory: string }, options: LoadOptions = {}) {
+async function load(model: { directory: string }, options: AnyLoadOptions = {}) {
   const warnings: Warning[] = [];
   const encoder = await SentenceEncoder.load(model.directory, {
     kernels: 'reference',

@@ -1,7 +1,8 @@
 /** Several threads give the bits of one, and are gone when nothing needs them. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { expect, onTestFinished, test } from 'vitest';
+import { Worker } from 'node:worker_threads';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { type LoadOptions, SentenceEncoder } from '../src/index.ts';
 import { Threads } from '../src/threads.ts';
 import { FIXTURES } from './support/model-copy.ts';
@@ -11,6 +12,8 @@ const { items }: { items: { text: string }[] } = JSON.parse(
   readFileSync(new URL('fixtures/glassbert-mini/reference.json', import.meta.url), 'utf8'),
 );
 const texts = items.map(({ text }) => text);
+
+const LONG = 'The weather is lovely today, and so it was. '.repeat(40);
 
 async function load(options: LoadOptions, directory?: string): Promise<SentenceEncoder> {
   const encoder = await SentenceEncoder.load(directory, options);
@@ -31,7 +34,7 @@ test('one, two and three threads give the same bits, whatever the batch', async 
 });
 
 test('a text alone is computed by all threads together, with the bits of one', async () => {
-  const long = 'The weather is lovely today, and so it was. '.repeat(40);
+  const long = LONG;
   const expected = await (await load({ threads: 1 })).encode(long);
   for (const threads of [2, 3]) {
     const encoder = await load({ threads });
@@ -57,26 +60,90 @@ test('only the fast kernels have threads; a number that makes no sense is refuse
 
 test('after dispose a call fails with a typed error, and so does one under way', async () => {
   const encoder = await load({ threads: 2 });
-  const underWay = refusal('E_THREAD', () => encoder.encode(texts, { batchSize: 4 }));
+  const underWay = refusal('E_DISPOSED', () => encoder.encode(texts, { batchSize: 4 }));
   await new Promise(resolve => setTimeout(resolve, 20));
   await encoder.dispose();
   const error = await underWay;
-  expect(error.message).toContain('the encoder was disposed of');
-  await refusal('E_THREAD', () => encoder.encode(texts));
-  await refusal('E_THREAD', () => encoder.encode(texts.join(' ')));
+  expect(error.message).toBe('the encoder was disposed of');
+  await refusal('E_DISPOSED', () => encoder.encode(texts));
+  await refusal('E_DISPOSED', () => encoder.encode(texts.join(' ')));
 });
 
 test('a thread that dies fails what it had, and the next call gets another', async () => {
   // No module: the thread ends as soon as it starts.
   const broken = { memory: null, module: {}, columns: 8, int8: false, dot: 'bytes', start: 0, end: 0 } as const;
   const threads = new Threads({} as never, [broken]);
-  const packed = { ids: Int32Array.of(1), typeIds: Int32Array.of(0), starts: Int32Array.of(0, 1) };
+  const packed = {
+    ids: Int32Array.of(1),
+    typeIds: Int32Array.of(0),
+    starts: Int32Array.of(0, 1),
+    skip: Int32Array.of(0),
+  };
   for (let i = 0; i < 2; i++) {
-    const [a, b] = [threads.run(packed, 0), threads.run(packed, 0)];
+    const [a, b] = [threads.run(packed), threads.run(packed)];
     await refusal('E_THREAD', () => a);
     await refusal('E_THREAD', () => b);
   }
   await threads.dispose();
+});
+
+test.each([0, 1, 2])(
+  'a thread that dies in the midst of a long text fails that call at once, and is replaced (%d)',
+  async which => {
+    const workers = new Set<Worker>();
+    const { postMessage } = Worker.prototype;
+    const spy = vi.spyOn(Worker.prototype, 'postMessage').mockImplementation(function (this: Worker, ...args) {
+      workers.add(this);
+      return postMessage.apply(this, args);
+    });
+    onTestFinished(() => spy.mockRestore());
+    const encoder = await load({ threads: 3 });
+    const expected = await encoder.encode(LONG);
+    expect(workers.size).toBe(3);
+
+    let turns = 0;
+    const timer = setInterval(() => turns++, 1);
+    const underWay = refusal('E_THREAD', () => encoder.encode(LONG));
+    await new Promise(resolve => setImmediate(resolve));
+    const begin = performance.now();
+    await [...workers][which].terminate();
+    await underWay;
+    // Not the ten seconds that an answer was waited for once, and the program went on meanwhile.
+    expect(performance.now() - begin).toBeLessThan(8000);
+    clearInterval(timer);
+    expect(await encoder.encode(LONG)).toEqual(expected);
+    expect(workers.size).toBe(4);
+    expect(turns).toBeGreaterThan(0);
+  },
+);
+
+test('a process that is stopped and goes on has its vectors', async () => {
+  const index = new URL('../src/index.ts', import.meta.url).href;
+  const program = `
+    import { SentenceEncoder } from '${index}';
+    const encoder = await SentenceEncoder.load(undefined, { threads: 2 });
+    const text = 'The weather is lovely today, and so it was. '.repeat(40);
+    const expected = await encoder.encode(text);
+    process.stdout.write('ready');
+    for (let i = 0; i < 40; i++) {
+      const { data } = await encoder.encode(text);
+      if (!data.every((value, d) => value === expected.data[d])) throw new Error('other bits');
+    }
+    process.stdout.write(' done');
+  `;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program]);
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', data => (output += data));
+  const exit = new Promise(resolve => child.once('exit', resolve));
+  await vi.waitUntil(() => output.includes('ready'), 30_000);
+  for (let i = 0; i < 3; i++) {
+    child.kill('SIGSTOP');
+    await new Promise(resolve => setTimeout(resolve, 700));
+    child.kill('SIGCONT');
+    await new Promise(resolve => setTimeout(resolve, 20));
+  }
+  await exit;
+  expect(output).toBe('ready done');
 });
 
 test('a program that forgets its encoder ends by itself', () => {

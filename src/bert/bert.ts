@@ -16,7 +16,7 @@
  * Legend: B texts, N tokens in all, T tokens of one text, D hidden size, H heads, F intermediate size, L layers.
  */
 import type { Kernels } from '../tensor/kernels.ts';
-import type { Floats, Tensor } from '../tensor/tensor.ts';
+import type { Floats, TensorLike } from '../tensor/tensor.ts';
 import type { BertConfig } from './config.ts';
 import type { BertWeights, LayerWeights } from './weights.ts';
 
@@ -32,7 +32,7 @@ export interface PackedIds {
  * the pass goes on working in: copy what you keep. Attention probabilities come once per text, with its number:
  * `encoder.layer.3.attention.self.probs` [H, T, T]; all others once for the whole batch, [N, ...].
  */
-export type Observe = (name: string, tensor: Tensor, text?: number) => void;
+export type Observe = (name: string, tensor: TensorLike, text?: number) => void;
 
 /** The memory of a pass, named after what stands in it. */
 interface Scratch {

@@ -13,7 +13,7 @@ export function addCheck(program: Command): void {
     .command('check')
     .summary('is a model directory complete and consistent')
     .description(
-      'Checks a model directory offline: that every file and tensor is there and fits, that names and links survive a\n' +
+      'Checks a model directory offline: that every file and tensor is there and fits, that names and links survive a ' +
         'copy, and what is on record about the files. Lists all that is wrong, what to do, and what works all the same.',
     )
     .argument('<dir>', 'model directory')
@@ -23,7 +23,7 @@ export function addCheck(program: Command): void {
       `
 Examples:
   glassbert check models/all-MiniLM-L6-v2
-  glassbert check models/all-MiniLM-L6-v2 --json | jq '.findings[] | select(.severity == "error")'
+  glassbert check models/all-MiniLM-L6-v2 --json | jq '.findings[].message'
 ${TRUST_EXIT_HELP}`,
     )
     .action(check);

@@ -1,6 +1,7 @@
 /** `glassbert` without arguments: the main job, done once on three sentences. */
 import { basename } from 'node:path';
 import type { Command } from 'commander';
+import { environment } from './environment.ts';
 import { formatClosest, formatMatrix } from './matrix.ts';
 import { loadEncoder, type ModelFlags, withModel } from './options.ts';
 import { print, talk, visible } from './terminal.ts';
@@ -27,7 +28,7 @@ similarity   ${settings.similarityFnName.value}
 model        ${visible(basename(directory))}: ${visible(architecture)}
 dimension    ${encoder.dimension}
 `);
-  const self = process.env.npm_lifecycle_event === 'start' ? 'npm start --' : 'glassbert';
+  const self = environment('npm_lifecycle_event') === 'start' ? 'npm start --' : 'glassbert';
   talk(`
 These three sentences are examples. Try:
   ${self} embed "A sentence of yours."

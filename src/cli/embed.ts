@@ -1,19 +1,26 @@
 /** `glassbert embed`: texts to vectors, streaming. */
+import { rmSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { GlassbertError } from '../errors.ts';
 import type { EncodeOptions } from '../sentence-encoder.ts';
+import { checkDestination, keptFile } from './destination.ts';
+import { Embedding } from './embedding.ts';
+import { INPUT_FORMATS } from './input/format.ts';
+import { type Entry, type InputFlags, TextInput } from './input/texts.ts';
 import { encodeOptions, type LoadFlags, loadEncoder, parseCount, withLoading, withPrompts } from './options.ts';
-import { type Output, openOutputFile, STDOUT } from './output.ts';
-import { Progress } from './terminal.ts';
-import { batchesOf, type Entry, INPUT_FORMATS, type InputFormat, readTexts } from './texts.ts';
-import { checkFinite, FORMATS, type FormatName, vectorFormat } from './vector-formats.ts';
+import { openOutputFile, STDOUT } from './output.ts';
+import { partialOf, RESUMABLE } from './resume.ts';
+import { talk, visible } from './terminal.ts';
+import { FORMATS, type FormatName, vectorFormat } from './vector-formats.ts';
 
 type EmbedFlags = LoadFlags &
-  EncodeOptions & {
+  EncodeOptions &
+  InputFlags & {
     readonly input?: string;
-    readonly inputFormat: InputFormat;
+    readonly pair?: string;
     readonly format?: FormatName;
     readonly output?: string;
+    readonly resume?: boolean;
     readonly batchSize: number;
   };
 
@@ -25,20 +32,21 @@ export function addEmbed(program: Command): void {
     .argument('[text...]', 'the texts; without any and without --input, lines of stdin')
     .option('--input <file>', 'read the texts from a file, - for stdin')
     .addOption(
-      new Option(
-        '--input-format <format>',
-        'lines: one text a line; jsonl: {"text": ..., "id": ...} a line; auto: jsonl for *.jsonl, *.ndjson and where the first line is one, else lines',
-      )
+      new Option('--input-format <format>', 'how the input is written, see below')
         .choices(INPUT_FORMATS)
         .default('auto'),
     )
+    .option('--text-field <name>', 'key or column of the text (default: text)')
+    .option('--id-field <name>', 'key or column of the id (default: id)')
+    .option('--pair <text>', 'a second text, which the model sees together with each')
     .addOption(
       new Option(
         '--format <format>',
-        'jsonl: {"id", "embedding"} a line; csv: id,e0,e1,...; npy: NumPy, without ids (default: by the name of --output, else jsonl)',
+        'how vectors are written, see below (default: by the name of --output, else jsonl)',
       ).choices(FORMATS),
     )
-    .option('--output <file>', 'write to a file, which appears when it is complete (default: stdout)');
+    .option('--output <file>', 'write to a file, which appears when it is complete (default: stdout)')
+    .option('--resume', 'go on with what an interrupted run left of --output');
   withPrompts(withLoading(command))
     .option('--truncate-dim <n>', 'keep the first n elements', parseCount)
     .option('--normalize', 'scale each vector to length 1')
@@ -46,64 +54,89 @@ export function addEmbed(program: Command): void {
     .addHelpText(
       'after',
       `
-Input is UTF-8; a byte order mark at its start is dropped. An empty line is an empty text.
-The id is the one given, else the number of the text from 0. Decimals read back to the same bits.
+Input formats, in UTF-8:
+  lines   a text on each line; an empty line is an empty text
+  jsonl   {"text": "...", "id": "..."} on each line; a pair: "text": ["a", "b"]
+  json    one array of such objects, or of strings
+  csv     a header with a column text, and perhaps id; tsv has tabs
+  auto    by the name of the file, else by its first lines, which is then said
+Other keys and columns are passed over. The id comes out as it came in; a text
+without one gets its number, from 0.
+
+Output formats:
+  jsonl   {"id": 0, "embedding": [0.1, -0.2]} on each line
+  json    the same, as one array
+  base64  the same lines, the floats as bytes, little-endian, in base64
+  csv     id,e0,e1,...
+  npy     a NumPy array, without ids
+Decimals read back to the same bits. Ids stand in CSV as they came in; where one
+begins as a formula does, a warning says so.
+
+Interrupted (Ctrl-C), a run leaves its complete jsonl, base64 or csv lines in
+FILE.partial, where --resume finds them. It compares ids and computes some of
+the vectors again, and refuses those of another input, model or option. A file
+that glassbert embed did not write is never replaced.
 
 Examples:
   glassbert embed "The weather is lovely today."
   glassbert embed --input docs.jsonl --output docs.npy
-  cut -f2 table.tsv | glassbert embed --format csv > vectors.csv`,
+  glassbert embed --input table.csv --text-field body --output vectors.csv
+  cut -f2 table.tsv | glassbert embed > vectors.jsonl`,
     )
     .action(embed);
 }
 
 async function embed(args: readonly string[], flags: EmbedFlags): Promise<void> {
-  const isFile = flags.output !== undefined && flags.output !== '-';
   const name = flags.format ?? formatOf(flags.output);
-  const entries = chooseInput(args, flags);
-  if (name === 'npy' && !isFile && !Array.isArray(entries)) {
-    throw new GlassbertError('E_ARGUMENT', 'a .npy file begins with the number of its rows, which is not known yet', {
-      hint: 'Give a file to write, where it can be put in at the end: --output FILE.',
-    });
-  }
+  const file = flags.output === '-' ? undefined : flags.output;
+  const texts = chooseInput(args, flags);
+  const isStreamed = texts instanceof TextInput;
+  checkDestination(name, file, isStreamed ? texts.source : undefined, flags.resume ?? false);
 
   const encoder = await loadEncoder(flags);
   const options = encodeOptions(flags);
   // Before the first text is read: the shape [0, D] for the header, and an error if an option does not suit the model.
-  const format = vectorFormat(name, await encoder.encode([], options));
-  const output: Output = isFile ? await openOutputFile(flags.output) : STDOUT;
-  const progress = new Progress(!isFile);
-
-  let done = 0;
+  const like = await encoder.encode([], options);
+  const format = vectorFormat(name, like, file === undefined && process.stdout.isTTY);
+  const keptAs = file !== undefined && RESUMABLE.includes(name) ? partialOf(file) : undefined;
+  const output = file === undefined ? STDOUT : await openOutputFile(file, keptAs);
+  const embedding = new Embedding(encoder, options, format, output, texts);
   try {
     await output.write(format.header(args.length));
-    for await (const batch of batchesOf(entries, flags.batchSize)) {
-      const texts = batch.map(entry => entry.text);
-      const vectors = await encoder.encode(texts, options);
-      checkFinite(batch, vectors);
-      await output.write(format.rows(batch, vectors));
-      done += batch.length;
-      progress.update(done);
-    }
-    if (format.countsRows) await output.overwriteStart?.(format.header(done));
+    const kept = flags.resume && file !== undefined ? keptFile(file) : undefined;
+    if (kept !== undefined) await embedding.resume(kept);
+    await embedding.run(flags.batchSize, flags.pair);
+    await output.write(format.footer);
+    if (format.countsRows) await output.overwriteStart?.(format.header(embedding.done));
     await output.commit();
+    if (kept !== undefined && kept === keptAs) rmSync(kept);
+  } catch (error) {
+    throw embedding.explain(error);
   } finally {
-    progress.clear();
+    embedding.end();
     await output.close();
   }
+  if (embedding.done === 0) talk(`0 texts${isStreamed ? `: there is none in ${visible(texts.source.file)}` : ''}`);
 }
 
 function formatOf(output: string | undefined): FormatName {
   return FORMATS.find(format => output?.toLowerCase().endsWith(`.${format}`)) ?? 'jsonl';
 }
 
-function chooseInput(texts: readonly string[], { input, inputFormat }: EmbedFlags): Entry[] | AsyncIterable<Entry> {
+function chooseInput(texts: readonly string[], flags: EmbedFlags): Entry[] | TextInput {
+  const { input, textField, idField, inputFormat } = flags;
   if (texts.length > 0 && input !== undefined) {
     throw new GlassbertError('E_ARGUMENT', 'texts come from arguments or from --input, not from both');
   }
-  if (texts.length > 0) return texts.map((text, id) => ({ id, text }));
-  if (input !== undefined) return readTexts(input, inputFormat);
-  if (!process.stdin.isTTY) return readTexts('-', inputFormat);
+  if (texts.length > 0) {
+    if (textField === undefined && idField === undefined && inputFormat === 'auto')
+      return texts.map((text, id) => ({ id, text }));
+    throw new GlassbertError('E_ARGUMENT', 'texts that are arguments have no format and no fields', {
+      hint: '--input-format, --text-field and --id-field are for --input and for stdin.',
+    });
+  }
+  if (input !== undefined) return new TextInput(input, flags);
+  if (!process.stdin.isTTY) return new TextInput('-', flags);
   throw new GlassbertError('E_ARGUMENT', 'there is no text to embed', {
     hint: 'Give texts as arguments, a file with --input FILE, or lines through a pipe.',
   });

@@ -10,12 +10,22 @@ export const EXIT = {
   usage: 2,
   model: 3,
   input: 5,
+  diskFull: 6,
   internal: 70,
+  sighup: 129,
   sigint: 130,
   sigterm: 143,
 } as const;
 
-export const TRUST_EXIT = { ok: 0, incomplete: 1, integrity: 2, signature: 3, unsafe: 4, usage: 64 } as const;
+export const TRUST_EXIT = {
+  ok: 0,
+  incomplete: 1,
+  integrity: 2,
+  signature: 3,
+  unsafe: 4,
+  diskFull: 6,
+  usage: 64,
+} as const;
 
 const TRUST_COMMANDS = ['check', 'manifest', 'sign', 'verify'];
 
@@ -27,14 +37,19 @@ export function givesVerdict(command: string | undefined): boolean {
 /** For the help of a command. */
 export const TRUST_EXIT_HELP: string = `
 Exit codes:
-  0  fine                          3    the signature is not valid, or not by the one expected
-  1  something is not there        4    unsafe or malformed, or it could not be read
-  2  files are not as recorded     64   wrong usage`;
+  0   fine
+  1   something is not there
+  2   files are not as recorded
+  3   the signature is not valid, or not by the one expected
+  4   unsafe or malformed, or it could not be read
+  6   the disk is full
+  64  wrong usage`;
 
 /** The codes that are not about the model. */
 const EXIT_OF_CODE: Partial<Record<ErrorCode, number>> = {
   E_ARGUMENT: EXIT.usage,
   E_OUTPUT: EXIT.usage,
+  E_DISK_FULL: EXIT.diskFull,
   E_PROMPT_UNKNOWN: EXIT.usage,
   E_INPUT: EXIT.input,
 };
@@ -43,6 +58,7 @@ const EXIT_OF_CODE: Partial<Record<ErrorCode, number>> = {
 const TRUST_EXIT_OF_CODE: Partial<Record<ErrorCode, number>> = {
   E_ARGUMENT: TRUST_EXIT.usage,
   E_OUTPUT: TRUST_EXIT.usage,
+  E_DISK_FULL: TRUST_EXIT.diskFull,
   E_DIRECTORY_MISSING: TRUST_EXIT.usage,
   E_NOT_A_DIRECTORY: TRUST_EXIT.usage,
   E_KEY: TRUST_EXIT.usage,

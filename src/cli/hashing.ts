@@ -2,21 +2,29 @@
 import { lstat, readFile, stat } from 'node:fs/promises';
 import { GlassbertError } from '../errors.ts';
 import { findFiles, hashFiles } from '../trust/digests.ts';
-import { isIgnored, MAX_RECORD_BYTES, type RecordedFile } from '../trust/record.ts';
-import { Progress } from './terminal.ts';
+import { isIgnored, isLeftover, MAX_RECORD_BYTES, type RecordedFile } from '../trust/record.ts';
+import { Progress, talk, visible } from './terminal.ts';
 
 /** The SHA-256 of every file of a directory that is not ignored, and what no record of them covers. */
 export async function recordDirectory(directory: string, ignore: readonly string[], allowSymlinks = false) {
   const left = new Set(ignore);
   const found = await findFiles(directory, name => isIgnored(name, left), allowSymlinks);
   if (found.files.length === 0) {
-    throw new GlassbertError('E_FILE_MISSING', 'there is no file to record', { file: directory });
+    throw new GlassbertError('E_FILE_MISSING', 'there is no file to record', {
+      file: directory,
+      found: found.ignored.length > 0 ? `${found.ignored.length} that are left out` : 'none',
+      hint: 'Give the directory of the model: what git keeps, lists and signatures are never recorded.',
+    });
   }
   const { digests } = await withHashingProgress(onProgress => hashFiles(found.files, () => 'sha256', { onProgress }));
   const recorded = found.files.map(
     ({ name }): RecordedFile => ({ name, algorithm: 'sha256', digest: digests.get(name) as string }),
   );
   const bytes = found.files.reduce((sum, file) => sum + file.bytes, 0);
+  const leftover = recorded.find(({ name }) => isLeftover(name))?.name;
+  if (leftover !== undefined) {
+    talk(`note: ${visible(leftover)} was left behind by a glassbert that was killed, and is recorded like any file`);
+  }
   return { recorded, bytes, left: found.ignored, emptyDirectories: found.emptyDirectories };
 }
 
@@ -52,13 +60,20 @@ export async function checkReplaces(
   }
 }
 
-/** The text of a file that the user has named. */
-export function readNamed(path: string): Promise<string> {
+/**
+ * The text of a file that the user has named.
+ *
+ * @param option - which named it
+ */
+export function readNamed(path: string, option: string): Promise<string> {
   return readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
-    throw new GlassbertError('E_ARGUMENT', 'this file cannot be read', {
+    const missing = cause.code === 'ENOENT' || cause.code === 'ENOTDIR';
+    const directory = cause.code === 'EISDIR';
+    throw new GlassbertError('E_ARGUMENT', missing ? 'there is no such file' : 'this file cannot be read', {
       file: path,
-      found: cause.code,
-      hint: 'Check the path.',
+      expected: directory ? 'a file' : undefined,
+      found: missing ? undefined : directory ? 'a directory' : cause.code,
+      hint: `Check the path behind ${option}.`,
       cause,
     });
   });

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * The command line: one file per command, all of them on the public API.
+ * The command line: one file per command.
  *
  * Data goes to stdout, talk to stderr. Whatever goes wrong ends in one line with a code, a hint, and an exit code
  * of exit-codes.ts; a stack trace is for bugs, and shown to who asks for it with GLASSBERT_DEBUG=1.
@@ -9,11 +9,15 @@ import { readFileSync } from 'node:fs';
 import { styleText } from 'node:util';
 import { Command, CommanderError } from 'commander';
 import { GlassbertError } from '../errors.ts';
+import { quote } from '../io/json.ts';
 import { addCheck } from './check.ts';
+import { addCompletion } from './completion.ts';
 import { addDemo } from './demo.ts';
 import { addEmbed } from './embed.ts';
+import { environment } from './environment.ts';
 import { EXIT, exitCodeOf, givesVerdict } from './exit-codes.ts';
 import { addInspect } from './inspect.ts';
+import { endOnSignals } from './interrupt.ts';
 import { addManifest } from './manifest.ts';
 import { outputError } from './output.ts';
 import { addSign } from './sign.ts';
@@ -22,9 +26,15 @@ import { talk, visible } from './terminal.ts';
 import { addTokens } from './tokens.ts';
 import { addVerify } from './verify.ts';
 
-// Files under way are removed on exit, see output.ts.
-process.once('SIGINT', () => process.exit(EXIT.sigint));
-process.once('SIGTERM', () => process.exit(EXIT.sigterm));
+const COMMANDS = [
+  ...[addEmbed, addSimilar, addTokens, addInspect, addCheck, addManifest, addSign, addVerify, addDemo],
+  ...[addCompletion, addHelp],
+];
+
+/** As other programs have it. */
+const SYNONYMS: Readonly<Record<string, string>> = { '-V': '--version', version: '--version' };
+
+endOnSignals();
 process.once('uncaughtException', error => process.exit(fail(error)));
 // A reader that has seen enough (`| head -1`) is no failure; but no verdict is lost by it.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -38,7 +48,8 @@ process.exitCode = await run(process.argv.slice(2));
 /** @returns the exit code */
 async function run(args: readonly string[]): Promise<number> {
   try {
-    await createProgram().parseAsync(args.length === 0 ? ['demo'] : args, { from: 'user' });
+    const [first = 'demo', ...rest] = args;
+    await createProgram().parseAsync([SYNONYMS[first] ?? first, ...rest], { from: 'user' });
     return Number(process.exitCode ?? EXIT.ok); // a check that failed has set another
   } catch (error) {
     return fail(error);
@@ -50,9 +61,9 @@ function createProgram(): Command {
   // What stands before the commands is inherited by them.
   const program = new Command('glassbert')
     .description('Sentence embeddings in which nothing is hidden: a Sentence Transformers directory in, vectors out.')
-    .version(version, '-V, --version', 'print the version')
+    .version(version, '-v, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
-    .helpCommand('help [command]', 'print the help of a command')
+    .helpCommand(false) // it takes every name for a command
     .exitOverride()
     .showHelpAfterError('  hint: --help shows how it is used.')
     .configureOutput({ outputError: (text, write) => write(styleError(text)) })
@@ -60,21 +71,36 @@ function createProgram(): Command {
       'after',
       `
 Examples:
-  glassbert                                               three sentences, compared
-  glassbert embed "The weather is lovely today."          a vector, as a line of JSON
-  glassbert embed --input docs.jsonl --output docs.npy    a file, as a NumPy array
+  glassbert                                             three sentences
+  glassbert embed "The weather is lovely today."        a line of JSON
+  glassbert embed --input docs.jsonl --output docs.npy  a NumPy array
   glassbert similar "a cat" "a dog" --model models/all-MiniLM-L6-v2
   glassbert inspect models/all-MiniLM-L6-v2
 
 Exit codes:
-  0  done                      5    the input cannot be read
+  0  done                      6    the disk is full
   2  wrong usage               70   a bug in glassbert
-  3  the model cannot be read  130  interrupted
+  3  the model cannot be read  129, 130, 143  interrupted: SIGHUP,
+  5  the input cannot be read       SIGINT (Ctrl-C), SIGTERM
 Those of check, manifest, sign and verify stand in their own --help.`,
     );
-  for (const add of [addEmbed, addSimilar, addTokens, addInspect, addCheck, addManifest, addSign, addVerify, addDemo])
-    add(program);
+  for (const add of COMMANDS) add(program);
   return program;
+}
+
+function addHelp(program: Command): void {
+  program
+    .command('help')
+    .argument('[command]')
+    .summary('print the help of a command')
+    .description('Prints the help of a command, or of all.')
+    .action((name: string | undefined) => {
+      const command = name === undefined ? program : program.commands.find(command => command.name() === name);
+      if (command !== undefined) return command.outputHelp();
+      throw new GlassbertError('E_ARGUMENT', `unknown command ${quote(name as string)}`, {
+        hint: 'glassbert --help lists the commands.',
+      });
+    });
 }
 
 /** Says what went wrong. @returns the exit code */
@@ -87,8 +113,9 @@ function fail(error: unknown): number {
     return exitCode;
   }
   talk(`${red('internal error')}: ${visible(error instanceof Error ? error.message : String(error))}`);
-  if (process.env.GLASSBERT_DEBUG === '1' && error instanceof Error) talk(`${error.stack}`);
-  else talk('  hint: This is a bug in glassbert. Please report it with the output of GLASSBERT_DEBUG=1.');
+  if (environment('GLASSBERT_DEBUG') === '1' && error instanceof Error) {
+    talk(`${error.stack}`.split('\n').map(visible).join('\n'));
+  } else talk('  hint: This is a bug in glassbert. Please report it with the output of GLASSBERT_DEBUG=1.');
   return exitCode;
 }
 

@@ -8,7 +8,7 @@ import { TRUST_EXIT_HELP } from './exit-codes.ts';
 import { checkReplaces, megabytes, recordDirectory } from './hashing.ts';
 import { collect } from './options.ts';
 import { openOutputFile, STDOUT } from './output.ts';
-import { count, talk } from './terminal.ts';
+import { count, talk, visible } from './terminal.ts';
 
 interface ManifestFlags {
   readonly output?: string;
@@ -21,7 +21,7 @@ export function addManifest(program: Command): void {
     .command('manifest')
     .summary('write the checksums of a directory, as sha256sum does')
     .description(
-      'Writes the SHA-256 of every file of a directory, in the form that `sha256sum -c` reads. Left out are .git,\n' +
+      'Writes the SHA-256 of every file of a directory, in the form that `sha256sum -c` reads. Left out are .git, ' +
         '.gitattributes, .github and .gitignore at the top, SHA256SUMS, model.sig and the output itself.',
     )
     .argument('<dir>', 'model directory')
@@ -35,8 +35,9 @@ export function addManifest(program: Command): void {
       'after',
       `
 Examples:
-  glassbert manifest models/all-MiniLM-L6-v2 --output models/all-MiniLM-L6-v2/SHA256SUMS
-  cd models/all-MiniLM-L6-v2 && sha256sum -c SHA256SUMS
+  cd models/all-MiniLM-L6-v2
+  glassbert manifest . --output SHA256SUMS
+  sha256sum -c SHA256SUMS
 ${TRUST_EXIT_HELP}`,
     )
     .action(manifest);
@@ -57,15 +58,26 @@ async function manifest(directory: string, flags: ManifestFlags): Promise<void> 
   const list = formatSha256sums(recorded);
   parseSha256sums(Buffer.from(list), directory); // what would not be accepted is not written
   const output = flags.output === undefined ? STDOUT : await openOutputFile(flags.output);
+  const shown = flags.output === undefined && process.stdout.isTTY ? withVisibleNames(list) : list;
   try {
-    await output.write(list);
+    await output.write(shown);
     await output.commit();
   } finally {
     await output.close();
+  }
+  if (shown !== list) {
+    talk(
+      'note: names are shown with escapes here, as a terminal would obey them; with --output, or in a pipe, they are as they are',
+    );
   }
   talk(
     `${count(recorded.length)} files, ${megabytes(bytes)}; ${count(emptyDirectories.length)} empty directories left out`,
   );
   talk(`list digest  sha256:${hashBytes(Buffer.from(list), 'sha256')}`);
   talk(`root digest  ${rootDigest(recorded)}, which does not know the names`);
+}
+
+/** In the form of sha256sum no name has a line end in it. */
+function withVisibleNames(list: string): string {
+  return list.split('\n').map(visible).join('\n');
 }

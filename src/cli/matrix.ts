@@ -1,5 +1,5 @@
 /** Similarities as people read them. */
-import type { Tensor } from '../tensor/tensor.ts';
+import type { TensorLike } from '../tensor/tensor.ts';
 import { clip, table, terminalWidth, visible } from './terminal.ts';
 
 const DIGITS = 4;
@@ -8,7 +8,7 @@ const DIGITS = 4;
 const MIN_LABEL = 16;
 
 /** The matrix [A, A] with a row and a column for each text; the labels take the room that the numbers leave. */
-export function formatMatrix(texts: readonly string[], { data, shape: [A] }: Tensor): string {
+export function formatMatrix(texts: readonly string[], { data, shape: [A] }: TensorLike): string {
   const cells = Array.from(data, x => x.toFixed(DIGITS));
   const column = Math.max(...cells.map(cell => cell.length)) + 2;
   const room = Math.max(MIN_LABEL, terminalWidth() - column * A);
@@ -18,7 +18,7 @@ export function formatMatrix(texts: readonly string[], { data, shape: [A] }: Ten
 }
 
 /** `[1] and [2], 0.6660`: the two different texts that are most similar. */
-export function formatClosest({ data, shape: [A] }: Tensor): string {
+export function formatClosest({ data, shape: [A] }: TensorLike): string {
   let [a, b] = [0, 1];
   for (let i = 0; i < A; i++) {
     for (let j = i + 1; j < A; j++) if (data[i * A + j] > data[a * A + b]) [a, b] = [i, j];

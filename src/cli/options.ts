@@ -2,23 +2,46 @@
  * Options that several commands have. Their long names are those of the API's options.
  */
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { GlassbertError } from '../errors.ts';
 import type { Warning } from '../io/load-report.ts';
 import type { LoadOptions } from '../load-model.ts';
 import { areModes, POOLING_MODES, type PoolingMode } from '../pooling/pooling.ts';
 import { type EncodeOptions, SentenceEncoder } from '../sentence-encoder.ts';
+import { environment } from './environment.ts';
 import { warn } from './terminal.ts';
 
 export interface ModelFlags {
   readonly model?: string;
 }
 
-export type LoadFlags = ModelFlags & Pick<LoadOptions, 'kernels' | 'pooling' | 'wide' | 'threads'>;
+export type LoadFlags = ModelFlags & Pick<LoadOptions, 'kernels' | 'pooling' | 'wide' | 'threads' | 'maxSeqLength'>;
 
+/** The model directory where no argument names one. */
+export const MODEL_VARIABLE = 'GLASSBERT_MODEL';
+
+/** Vectors of 256 bits where the engine has them: the flag of V8 holds for the whole process, and the process is ours. */
 export function loadEncoder(
-  { model, kernels, pooling, wide, threads }: LoadFlags,
+  { model, kernels, pooling, wide = 'auto', threads, maxSeqLength }: LoadFlags,
   onWarning: (warning: Warning) => void = warn,
 ): Promise<SentenceEncoder> {
-  return SentenceEncoder.load(model, { ...defined({ kernels, pooling, wide, threads }), onWarning });
+  const options = { ...defined({ kernels, pooling, wide, threads, maxSeqLength }), onWarning };
+  return namedBy(model, directory => SentenceEncoder.load(directory, options));
+}
+
+/** @param load - given the directory of the flag or of the environment; undefined for the model that ships with glassbert */
+export async function namedBy<Result>(
+  model: string | undefined,
+  load: (directory: string | undefined) => Promise<Result>,
+): Promise<Result> {
+  const variable = environment(MODEL_VARIABLE) || undefined;
+  try {
+    return await load(model ?? variable);
+  } catch (error) {
+    const isNamed = model === undefined && variable !== undefined && error instanceof GlassbertError;
+    if (!isNamed || !['E_DIRECTORY_MISSING', 'E_NOT_A_DIRECTORY'].includes(error.code)) throw error;
+    const hint = `The environment variable ${MODEL_VARIABLE} names it. ${error.hint ?? ''}`.trim();
+    throw new GlassbertError(error.code, error.message, { hint, cause: error });
+  }
 }
 
 /** What `encode` takes of what commander parsed. */
@@ -35,7 +58,10 @@ export function defined<Options extends object>(options: Options): Defined<Optio
 }
 
 export function withModel(command: Command): Command {
-  return command.option('--model <dir>', 'model directory (default: the model that ships with glassbert)');
+  return command.option(
+    '--model <dir>',
+    `model directory (default: $${MODEL_VARIABLE}, else the model that ships with glassbert)`,
+  );
 }
 
 export function withLoading(command: Command): Command {
@@ -44,8 +70,13 @@ export function withLoading(command: Command): Command {
       '--kernels <name>',
       'who computes: auto, simd, int8 (approximate), reference, or oracle for f64 (default: auto)',
     )
-    .option('--wide', 'vectors of 256 bits, by an experimental flag of V8')
+    .option('--wide', 'vectors of 256 bits, even where a last bit changes by them')
+    .option(
+      '--no-wide',
+      'no vectors of 256 bits, which need an experimental flag of V8 (default: where no bit changes)',
+    )
     .option('--threads <n>', 'how many threads compute (default: as many as processors)', parseCount)
+    .option('--max-seq-length <n>', 'cut texts after n tokens, special ones included', parseCount)
     .option('--pooling <modes>', `override the model's pooling: ${POOLING_MODES.join(', ')}`, parsePooling);
 }
 

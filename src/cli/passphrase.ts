@@ -5,6 +5,7 @@
 import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
 import { GlassbertError } from '../errors.ts';
+import { environment } from './environment.ts';
 import { EXIT } from './exit-codes.ts';
 import { visible } from './terminal.ts';
 
@@ -12,7 +13,7 @@ export const PASSPHRASE_VARIABLE = 'GLASSBERT_KEY_PASSPHRASE';
 
 /** @param file - the key, for the question */
 export async function readPassphrase(file: string): Promise<string> {
-  const given = process.env[PASSPHRASE_VARIABLE];
+  const given = environment(PASSPHRASE_VARIABLE);
   if (given !== undefined) return given;
   if (process.stdin.isTTY) return ask(`Passphrase of ${visible(file)}: `);
   throw new GlassbertError(

@@ -28,7 +28,7 @@ export function addSign(program: Command): void {
     .command('sign')
     .summary('sign a directory, as the Python tool model_signing does')
     .description(
-      'Signs every file of a directory by OpenSSF Model Signing 1.0. Left out are .git, .gitattributes, .github and\n' +
+      'Signs every file of a directory by OpenSSF Model Signing 1.0. Left out are .git, .gitattributes, .github and ' +
         '.gitignore at the top, the signature itself, and what --ignore-path names; the signature says so.',
     )
     .argument('<dir>', 'model directory')
@@ -44,7 +44,8 @@ export function addSign(program: Command): void {
     .addHelpText(
       'after',
       `
-The passphrase of an encrypted key is taken from ${PASSPHRASE_VARIABLE}, or asked for on the terminal.
+The passphrase of an encrypted key is taken from ${PASSPHRASE_VARIABLE}, or
+asked for on the terminal.
 
 Examples:
   openssl ecparam -name prime256v1 -genkey -noout -out key.pem
@@ -91,15 +92,18 @@ async function readSigner(flags: SignFlags): Promise<Signer> {
       hint: 'Give it with --signing-certificate.',
     });
   }
-  const privateKey = await readPem(flags.privateKey);
+  const privateKey = await readPem(flags.privateKey, '--private-key');
   return createSigner(privateKey, {
     passphrase: isEncrypted(privateKey.text) ? await readPassphrase(flags.privateKey) : undefined,
-    certificate: flags.signingCertificate === undefined ? undefined : await readPem(flags.signingCertificate),
-    chain: await Promise.all((flags.certificateChain ?? []).map(readPem)),
+    certificate:
+      flags.signingCertificate === undefined
+        ? undefined
+        : await readPem(flags.signingCertificate, '--signing-certificate'),
+    chain: await Promise.all((flags.certificateChain ?? []).map(file => readPem(file, '--certificate-chain'))),
   });
 }
 
 /** Keys may come through a pipe, from where secrets are kept. */
-async function readPem(file: string): Promise<Pem> {
-  return { text: await readNamed(file), file };
+async function readPem(file: string, option: string): Promise<Pem> {
+  return { text: await readNamed(file, option), file };
 }

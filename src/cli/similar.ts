@@ -23,7 +23,7 @@ export function addSimilar(program: Command): void {
       'after',
       `
 Examples:
-  glassbert similar "The weather is lovely today." "It's so sunny outside!" "He drove to the stadium."
+  glassbert similar "The weather is lovely today." "It's so sunny outside!"
   glassbert similar --pooling cls --json "a cat" "a dog"`,
     )
     .action(similar);

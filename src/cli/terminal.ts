@@ -8,6 +8,7 @@ import { once } from 'node:events';
 import { clearLine, cursorTo } from 'node:readline';
 import { stripVTControlCharacters, styleText } from 'node:util';
 import type { Warning } from '../io/load-report.ts';
+import { onInterrupt } from './interrupt.ts';
 
 /** Data. It waits while the reader of a pipe is slower than we are, and for none that has gone (see main.ts). */
 export async function print(data: string | Uint8Array): Promise<void> {
@@ -30,13 +31,12 @@ export class Progress {
   readonly #shown: boolean;
   readonly #start = performance.now();
   #last = 0;
+  #isOnScreen = false;
 
   constructor(stdoutIsData: boolean) {
     this.#shown = process.stderr.isTTY && !(stdoutIsData && process.stdout.isTTY);
-  }
-
-  update(texts: number): void {
-    this.show(seconds => `${texts} texts, ${Math.round(texts / seconds)} texts/s`);
+    // The shell's prompt comes on a line of its own.
+    if (this.#shown) onInterrupt(() => this.#isOnScreen && process.stderr.write('\n'));
   }
 
   /** @param line - given the seconds since the beginning; asked for ten times a second at most */
@@ -46,13 +46,30 @@ export class Progress {
     this.#last = now;
     this.clear();
     process.stderr.write(line((now - this.#start) / 1000));
+    this.#isOnScreen = true;
   }
 
   clear(): void {
-    if (!this.#shown) return;
+    if (!this.#isOnScreen) return;
     cursorTo(process.stderr, 0);
     clearLine(process.stderr, 0);
+    this.#isOnScreen = false;
   }
+}
+
+/** `1,152 texts, 490 texts/s, 37 %, 2 min 5 s left`. @param fraction - done, from 0 to 1, where the total is known */
+export function progressLine(texts: number, seconds: number, fraction?: number): string {
+  const rate = `${count(texts)} texts, ${count(Math.round(texts / seconds))} texts/s`;
+  if (fraction === undefined || fraction === 0) return rate;
+  return `${rate}, ${Math.floor(100 * fraction)} %, ${duration((seconds * (1 - fraction)) / fraction)} left`;
+}
+
+/** `2 min 5 s`. */
+function duration(seconds: number): string {
+  const whole = Math.ceil(seconds);
+  const [h, min, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  if (h > 0) return `${h} h ${min} min`;
+  return min > 0 ? `${min} min ${s} s` : `${s} s`;
 }
 
 // Text that is safe to show ---------------------------------------------------------------------------------------------

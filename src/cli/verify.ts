@@ -37,7 +37,7 @@ export function addVerify(program: Command): void {
     .command('verify')
     .summary('compare a directory with its checksums or its signature')
     .description(
-      'Hashes every file of a directory and compares it with a list of checksums, one digest, or a signature of\n' +
+      'Hashes every file of a directory and compares it with a list of checksums, one digest, or a signature of ' +
         'OpenSSF Model Signing. Without options the list is SHA256SUMS in the directory.',
     )
     .argument('<dir>', 'model directory')
@@ -98,15 +98,15 @@ async function optionsOf(flags: VerifyFlags): Promise<VerifyOptions> {
   const { publicKey, certificateRoot, trustedRoot, ignorePath, json, ...same } = flags;
   return defined({
     ...same,
-    publicKey: await readText(publicKey),
-    certificateRoots: await readText(certificateRoot),
-    trustedRoot: await readText(trustedRoot),
+    publicKey: await readText(publicKey, '--public-key'),
+    certificateRoots: await readText(certificateRoot, '--certificate-root'),
+    trustedRoot: await readText(trustedRoot, '--trusted-root'),
     ignorePaths: ignorePath,
   });
 }
 
-async function readText(path: string | undefined): Promise<string | undefined> {
-  return path === undefined ? undefined : readNamed(path);
+async function readText(path: string | undefined, option: string): Promise<string | undefined> {
+  return path === undefined ? undefined : readNamed(path, option);
 }
 
 function problemOf(directory: string, statement: Statement, examined: Examined): GlassbertError | undefined {

@@ -39,6 +39,22 @@ export interface JsonLimits {
    * 70 to list, in a Map together 10 (Node 24, x64).
    */
   table?: string;
+  /** Where the text stands in the file, for errors. Default line 1, column 1. */
+  start?: Position;
+}
+
+export interface Position {
+  readonly line: number;
+  readonly column: number;
+}
+
+/** A number as it is written: 1580661436132757506 and 1.0 have no equal among the numbers of JavaScript. */
+export class WrittenNumber {
+  readonly digits: string;
+
+  constructor(digits: string) {
+    this.digits = digits;
+  }
 }
 
 /** The deepest genuine file known here, tokenizer.json, nests 5 levels. */
@@ -64,6 +80,22 @@ const MAX_JSON_KEY_LENGTH = 65_536;
  */
 export function parseJson(source: Uint8Array | string, file?: string, limits: JsonLimits = {}): Json {
   return new Parser(typeof source === 'string' ? source : decode(source, file), file, limits).document();
+}
+
+/**
+ * A text of which a few values matter, and those to the last digit: numbers stay as they are written, and where the text is an
+ * object, only some of its keys are read. What stands under the others must be JSON and nothing more: it may hold
+ * numbers of any size, keys given twice, any depth. It becomes null.
+ *
+ * @param keys - those that are read
+ * @throws E_JSON with line and column
+ */
+export function parseRecord(
+  source: string,
+  keys: ReadonlySet<string>,
+  limits: Pick<JsonLimits, 'start'> = {},
+): Json | WrittenNumber {
+  return new Parser(source, undefined, { ...limits, keys }).document();
 }
 
 /**
@@ -97,6 +129,9 @@ class Parser {
   private readonly numbers: 'exact' | 'rounded' | 'natural';
   private readonly values: number;
   private readonly tablePath: string | undefined;
+  private readonly start: Position;
+  /** Of parseRecord. */
+  private readonly wanted: ReadonlySet<string> | undefined;
   /** The keys that lead to the value being read. */
   private readonly keys: string[] = [];
   /** How many values may still come, and of those, objects. */
@@ -105,7 +140,7 @@ class Parser {
   /** The index of the next character. */
   private at = 0;
 
-  constructor(text: string, file: string | undefined, limits: JsonLimits) {
+  constructor(text: string, file: string | undefined, limits: JsonLimits & { keys?: ReadonlySet<string> }) {
     this.text = text;
     this.file = file;
     this.depth = limits.depth ?? MAX_JSON_DEPTH;
@@ -113,6 +148,8 @@ class Parser {
     this.left = this.values;
     this.numbers = limits.numbers ?? 'exact';
     this.tablePath = limits.table;
+    this.start = limits.start ?? { line: 1, column: 1 };
+    this.wanted = limits.keys;
   }
 
   document(): Json {
@@ -120,7 +157,7 @@ class Parser {
       throw this.error('the file begins with a byte order mark', { hint: 'Save the file as UTF-8 without BOM.' });
     }
     const value = this.value(1);
-    if (this.peek() !== undefined) throw this.unexpected('the end of the file');
+    if (this.peek() !== undefined) throw this.unexpected(this.end);
     return value;
   }
 
@@ -147,11 +184,12 @@ class Parser {
 
   private object(level: number): JsonObject {
     const object: { [key: string]: Json } = Object.create(null);
+    const wanted = (key: string): boolean => level > 1 || (this.wanted?.has(key) ?? true);
     this.members(
       level,
-      key => key in object,
-      (key, value) => {
-        object[key] = value;
+      key => key in object && wanted(key),
+      key => {
+        object[key] = wanted(key) ? this.value(level + 1) : this.skip();
       },
     );
     return object;
@@ -167,12 +205,12 @@ class Parser {
     this.members(
       level,
       key => table.has(key),
-      (key, value) => table.set(key, value),
+      key => table.set(key, this.value(level + 1)),
     );
     return table;
   }
 
-  private members(level: number, has: (key: string) => boolean, add: (key: string, value: Json) => void): void {
+  private members(level: number, has: (key: string) => boolean, add: (key: string) => void): void {
     this.enter(level);
     if (this.objectsLeft-- === 0) throw this.error(`there are more than ${MAX_JSON_OBJECTS} objects`);
     if (this.ends('}')) return;
@@ -193,7 +231,7 @@ class Parser {
       if (this.peek() !== ':') throw this.unexpected('":"');
       this.at++;
       this.keys.push(key);
-      add(key, this.value(level + 1));
+      add(key);
       this.keys.pop();
       if (this.ends('}')) return;
       this.comma('}');
@@ -234,11 +272,13 @@ class Parser {
     return value;
   }
 
-  private number(): number {
-    NUMBER.lastIndex = this.at;
-    if (!NUMBER.test(this.text)) throw this.unexpected('a value');
-    const token = this.text.slice(this.at, NUMBER.lastIndex);
+  private number(): Json {
+    const start = this.at;
+    const token = this.digits();
+    // Json has no word for it: parseRecord, which alone asks for it, tells its caller.
+    if (this.wanted !== undefined) return new WrittenNumber(token) as unknown as Json;
     const value = Number(token);
+    this.at = start; // for errors
 
     if (!Number.isFinite(value)) throw this.error(`the number ${quote(token)} is beyond the range of a double`);
     if (this.numbers === 'natural' && /[^0-9]/.test(token)) {
@@ -250,13 +290,35 @@ class Parser {
         found: quote(token),
       });
     }
-    this.at = NUMBER.lastIndex;
-    if (/[0-9]/.test(this.text.charAt(this.at))) throw this.error('a number may not begin with 0');
+    this.at += token.length;
     return value;
   }
 
+  private digits(): string {
+    NUMBER.lastIndex = this.at;
+    if (!NUMBER.test(this.text)) throw this.unexpected('a value');
+    const token = this.text.slice(this.at, NUMBER.lastIndex);
+    this.at = NUMBER.lastIndex;
+    if (/[0-9]/.test(this.text.charAt(this.at))) throw this.error('a number may not begin with 0');
+    return token;
+  }
+
   private string(): string {
-    const start = this.at++;
+    const start = this.at;
+    const escaped = this.characters();
+    // What was checked leaves JSON.parse no choice. It decodes in one go, where pieces of a string would cost many times it.
+    const value: string = escaped
+      ? JSON.parse(this.text.slice(start, this.at))
+      : this.text.slice(start + 1, this.at - 1);
+    if (!value.isWellFormed()) {
+      throw this.error('a string holds half of a surrogate pair, which is no character', { at: start });
+    }
+    return value;
+  }
+
+  /** Passes over a string. @returns whether it has escapes */
+  private characters(): boolean {
+    this.at++;
     let escaped = false;
     for (;;) {
       const code = this.text.charCodeAt(this.at);
@@ -271,14 +333,44 @@ class Parser {
       }
     }
     this.at++;
-    // What was checked leaves JSON.parse no choice. It decodes in one go, where pieces of a string would cost many times it.
-    const value: string = escaped
-      ? JSON.parse(this.text.slice(start, this.at))
-      : this.text.slice(start + 1, this.at - 1);
-    if (!value.isWellFormed()) {
-      throw this.error('a string holds half of a surrogate pair, which is no character', { at: start });
-    }
-    return value;
+    return escaped;
+  }
+
+  /** Passes over a value of any depth, without recursion. */
+  private skip(): null {
+    const open: ('}' | ']')[] = [];
+    do {
+      const bracket = this.peek() === '{' ? '}' : this.peek() === '[' ? ']' : undefined;
+      if (bracket === undefined) this.skipScalar();
+      else {
+        this.at++;
+        if (!this.ends(bracket)) {
+          open.push(bracket);
+          if (bracket === '}') this.skipKey();
+          continue;
+        }
+      }
+      while (open.length > 0 && this.ends(open[open.length - 1])) open.pop();
+      if (open.length === 0) break;
+      this.comma(open[open.length - 1]);
+      if (open.at(-1) === '}') this.skipKey();
+    } while (open.length > 0);
+    return null;
+  }
+
+  private skipScalar(): void {
+    const words: Readonly<Record<string, string>> = { t: 'true', f: 'false', n: 'null' };
+    const character = this.peek() ?? '';
+    if (character === '"') this.characters();
+    else if (character in words) this.word(words[character], null);
+    else this.digits();
+  }
+
+  private skipKey(): void {
+    if (this.peek() !== '"') throw this.unexpected('a key in double quotes');
+    this.characters();
+    if (this.peek() !== ':') throw this.unexpected('":"');
+    this.at++;
   }
 
   private escape(): void {
@@ -298,17 +390,21 @@ class Parser {
     }
   }
 
+  private get end(): string {
+    return this.wanted === undefined ? 'the end of the file' : 'the end of the line';
+  }
+
   private unexpected(expected: string): GlassbertError {
     const character = this.text.codePointAt(this.at);
-    const found = character === undefined ? 'the end of the file' : quote(String.fromCodePoint(character));
+    const found = character === undefined ? this.end : quote(String.fromCodePoint(character));
     const hint = /^-?(NaN|Infinity)/.test(this.text.slice(this.at, this.at + 9))
-      ? 'NaN and Infinity are Python, not JSON.'
+      ? 'NaN and Infinity are Python, not JSON: write null, or leave the key out. json.dumps(..., allow_nan=False) tells where they are.'
       : undefined;
     return this.error('malformed JSON', { expected, found, hint });
   }
 
   private error(summary: string, details: Details = {}): GlassbertError {
-    return jsonError(this.text, details.at ?? this.at, this.file, summary, details);
+    return jsonError(this.text, details.at ?? this.at, this.file, summary, details, this.start);
   }
 }
 
@@ -328,9 +424,10 @@ function jsonError(
   file: string | undefined,
   summary: string,
   details: Details,
+  begin: Position = { line: 1, column: 1 },
 ): GlassbertError {
-  let line = 1;
-  let start = 0;
+  let line = begin.line;
+  let start = 1 - begin.column;
   for (let next = text.indexOf('\n') + 1; 0 < next && next <= at; next = text.indexOf('\n', next) + 1) {
     line++;
     start = next;

@@ -11,7 +11,7 @@
  * Source: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html, "Format Version 1.0".
  */
 import { GlassbertError } from '../errors.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import type { TensorLike } from '../tensor/tensor.ts';
 
 /** The elements begin at a multiple of this, so that they can be mapped into memory (ARRAY_ALIGN in NumPy). */
 const ALIGNMENT = 64;
@@ -52,7 +52,7 @@ export function npyHeader(dtype: 'f4' | 'f8', shape: readonly number[]): Uint8Ar
 }
 
 /** A whole array as a .npy file. */
-export function serializeNpy({ data, shape }: Tensor): Uint8Array {
+export function serializeNpy({ data, shape }: TensorLike): Uint8Array {
   const header = npyHeader(data instanceof Float64Array ? 'f8' : 'f4', shape);
   const file = new Uint8Array(header.length + data.byteLength);
   file.set(header);

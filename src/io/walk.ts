@@ -46,13 +46,14 @@ export async function walk(directory: string): Promise<Entry[]> {
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     const { name, depth } = next;
     if (depth > MAX_DEPTH) throw tooMuch(join(directory, name), `at most ${MAX_DEPTH} directories inside one another`);
-    const names = await namesIn(join(root, name), join(directory, name), MAX_ENTRIES - entries.length);
+    const left = { entries: MAX_ENTRIES - entries.length, bytes: MAX_BYTES_OF_NAMES - bytesOfNames };
+    const names = await namesIn(join(root, name), join(directory, name), left);
     const paths = names.map(part => (name === '' ? part : `${name}/${part}`));
     for (const path of paths) {
       const bytes = Buffer.byteLength(path);
       bytesOfNames += bytes;
       if (bytes > MAX_NAME_BYTES) throw tooMuch(join(directory, name), `names of at most ${MAX_NAME_BYTES} bytes`);
-      if (bytesOfNames > MAX_BYTES_OF_NAMES) throw tooMuch(directory, `at most ${MAX_BYTES_OF_NAMES} bytes of names`);
+      if (bytesOfNames > MAX_BYTES_OF_NAMES) throw tooManyNames(directory);
     }
     for (const entry of await sideBySide(paths, path => look(root, directory, path))) {
       entries.push(entry);
@@ -91,7 +92,7 @@ export interface Locator {
    *
    * @throws E_PATH_UNSAFE when it does not lie in the directory; E_FILE_MISSING
    */
-  locate(name: string): Promise<{ path: string; bytes: number }>;
+  locate(name: string): Promise<{ path: string; bytes: number; isFile: boolean }>;
   /** The name that a path has in the directory, whether or not there is a file; undefined for one that lies elsewhere. */
   nameOf(path: string): Promise<string | undefined>;
 }
@@ -103,10 +104,10 @@ export async function locatorOf(directory: string): Promise<Locator> {
     pathOf: name => join(directory, name),
     async locate(name) {
       const path = await resolveInside(root, name, join(directory, name));
-      const { size: bytes } = await lstat(path).catch((cause: unknown) => {
+      const stat = await lstat(path).catch((cause: unknown) => {
         throw fileError(cause, join(directory, name));
       });
-      return { path, bytes };
+      return { path, bytes: stat.size, isFile: stat.isFile() };
     },
     async nameOf(path) {
       // Of its directory only: where the entry itself leads to, should it be a link, is another name.
@@ -119,12 +120,28 @@ export async function locatorOf(directory: string): Promise<Locator> {
   };
 }
 
-async function namesIn(path: string, shown: string, most: number): Promise<string[]> {
+/** What stands in a name in place of bytes that are no UTF-8. Few genuine names have it, but they may. */
+const REPLACEMENT = '\ufffd';
+
+/**
+ * The names in one directory, counted as they come, so that Node holds no more of them than may be there (Bun and Deno hold
+ * the whole directory, whatever is called). As strings, for of `opendir` Bun and Deno know no others; so where bytes were
+ * replaced, two names have become one, or there is no file of this name, which `look` finds out.
+ */
+async function namesIn(path: string, shown: string, left: { entries: number; bytes: number }): Promise<string[]> {
   const names: string[] = [];
+  const replaced = new Set<string>();
+  let bytes = 0;
   try {
-    for await (const { name } of await opendir(path, { encoding: 'buffer' as BufferEncoding })) {
-      if (names.length === most) throw tooMuch(shown, `at most ${MAX_ENTRIES} files and directories`);
-      names.push(decodeName(name as unknown as Uint8Array, shown));
+    for await (const { name } of await opendir(path)) {
+      bytes += Buffer.byteLength(name);
+      if (names.length === left.entries) throw tooMuch(shown, `at most ${MAX_ENTRIES} files and directories`);
+      if (bytes > left.bytes) throw tooManyNames(shown);
+      if (name.includes(REPLACEMENT)) {
+        if (replaced.has(name)) throw notUtf8(name, shown);
+        replaced.add(name);
+      }
+      names.push(name);
     }
   } catch (cause) {
     throw fileError(cause, shown);
@@ -132,25 +149,26 @@ async function namesIn(path: string, shown: string, most: number): Promise<strin
   return names;
 }
 
-function decodeName(name: Uint8Array, directory: string): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(name);
-  } catch (cause) {
-    throw new GlassbertError('E_PATH_UNSAFE', 'the directory holds a name that is not UTF-8', {
-      file: directory,
-      found: quote(Buffer.from(name).toString('latin1')),
-      hint: 'It means another name on another system. Rename the file.',
-      cause,
-    });
-  }
+function notUtf8(name: string, directory: string): GlassbertError {
+  return new GlassbertError('E_PATH_UNSAFE', 'the directory holds a name that is not UTF-8', {
+    file: directory,
+    found: quote(name),
+    hint: 'It means another name on another system. Rename the file.',
+  });
 }
 
 async function look(root: string, directory: string, name: string): Promise<Entry> {
   const stat = await lstat(join(root, name)).catch((cause: unknown) => {
-    throw fileError(cause, join(directory, name));
+    const error = fileError(cause, join(directory, name));
+    if (error.code !== 'E_FILE_MISSING' || !name.includes(REPLACEMENT)) throw error;
+    throw notUtf8(basename(name), dirname(join(directory, name)));
   });
   if (stat.isFile()) return { name, kind: 'file', bytes: stat.size };
   return { name, kind: stat.isSymbolicLink() ? 'link' : stat.isDirectory() ? 'directory' : 'other', bytes: 0 };
+}
+
+function tooManyNames(file: string): GlassbertError {
+  return tooMuch(file, `at most ${MAX_BYTES_OF_NAMES} bytes of names`);
 }
 
 function tooMuch(file: string, expected: string): GlassbertError {

@@ -6,7 +6,8 @@
  * some 1e-4 between equal vectors.
  */
 import { GlassbertError } from '../errors.ts';
-import { type Floats, formatShape, sizeOf, type Tensor, zerosLike } from '../tensor/tensor.ts';
+import { checkArgument, oneOf } from '../options.ts';
+import { checkTensor, type Floats, formatShape, Tensor, type TensorLike, zerosLike } from '../tensor/tensor.ts';
 
 export const SIMILARITY_NAMES = ['cosine', 'dot', 'euclidean', 'manhattan'] as const;
 
@@ -39,19 +40,24 @@ const COMPARE: Readonly<Record<SimilarityName, Compare>> = {
 /**
  * @param a - [A, D], or one vector [D]
  * @param b - [B, D], or one vector [D]
- * @returns [A, B]
- * @throws E_ARGUMENT when the widths differ
+ * @returns [A, B], in the element type of `a`
+ * @throws E_ARGUMENT for an unknown name, for something else than tensors, and when the widths differ
  */
-export function similarity(name: SimilarityName, a: Tensor, b: Tensor): Tensor {
-  const [A, D] = rowsOf(a);
-  const [B, otherD] = rowsOf(b);
+export function similarity<Data extends Floats>(
+  name: SimilarityName,
+  a: TensorLike<Data>,
+  b: TensorLike,
+): Tensor<Data> {
+  checkArgument('the similarity function', name, oneOf(SIMILARITY_NAMES));
+  const [A, D] = rowsOf('first', a);
+  const [B, otherD] = rowsOf('second', b);
   if (D !== otherD) {
     throw new GlassbertError('E_ARGUMENT', 'vectors of different widths cannot be compared', {
       expected: `[..., ${D}]`,
       found: formatShape(b.shape),
     });
   }
-  const data = zerosLike(a.data, A * B);
+  const data = zerosLike(a.data, A * B) as Data;
   const lengths = name === 'cosine' ? [lengthsOf(a.data, A, D), lengthsOf(b.data, B, D)] : null;
   for (let i = 0; i < A; i++) {
     for (let j = 0; j < B; j++) {
@@ -59,7 +65,7 @@ export function similarity(name: SimilarityName, a: Tensor, b: Tensor): Tensor {
       data[i * B + j] = lengths === null ? compared : compared / (lengths[0][i] * lengths[1][j]);
     }
   }
-  return { data, shape: [A, B] };
+  return new Tensor(data, [A, B]);
 }
 
 function lengthsOf(x: Floats, N: number, D: number): number[] {
@@ -67,13 +73,12 @@ function lengthsOf(x: Floats, N: number, D: number): number[] {
 }
 
 /** [N, D] of a matrix, [1, D] of a vector. */
-function rowsOf(tensor: Tensor): readonly [number, number] {
-  const shape = tensor?.shape ?? [];
-  if ((shape.length === 1 || shape.length === 2) && tensor.data?.length === sizeOf(shape)) {
-    return shape.length === 1 ? [1, shape[0]] : [shape[0], shape[1]];
-  }
-  throw new GlassbertError('E_ARGUMENT', 'similarity compares tensors { data, shape }', {
+function rowsOf(which: string, tensor: TensorLike): readonly [number, number] {
+  checkTensor(`what similarity compares, the ${which},`, tensor);
+  const { shape } = tensor;
+  if (shape.length === 1 || shape.length === 2) return shape.length === 1 ? [1, shape[0]] : [shape[0], shape[1]];
+  throw new GlassbertError('E_ARGUMENT', 'similarity compares vectors', {
     expected: '[N, D] or [D]',
-    found: tensor?.shape === undefined ? typeof tensor : `${formatShape(shape)} with ${tensor.data?.length} elements`,
+    found: formatShape(shape),
   });
 }

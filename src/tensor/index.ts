@@ -14,4 +14,14 @@ export { layerNorm } from './layer-norm.ts';
 export { linear, linearPlain } from './matmul.ts';
 export { hasSimd, simdKernels } from './simd/kernels.ts';
 export { softmax } from './softmax.ts';
-export { type Floats, formatShape, rowOf, sizeOf, type Tensor, view, zerosLike } from './tensor.ts';
+export {
+  type Floats,
+  formatShape,
+  type NestedArray,
+  rowOf,
+  sizeOf,
+  Tensor,
+  type TensorLike,
+  view,
+  zerosLike,
+} from './tensor.ts';

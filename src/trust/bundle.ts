@@ -58,8 +58,22 @@ export function parseBundle(bytes: Uint8Array, file = 'the signature'): Bundle {
       found: `${bytes.length}`,
     });
   }
+  if (/^\\?[0-9a-fA-F]{64} [ *]/.test(Buffer.from(bytes.subarray(0, 67)).toString('latin1'))) {
+    throw new GlassbertError('E_BUNDLE', 'this is a list of checksums, not a signature', {
+      file,
+      hint: 'Give it as the list (manifest, --manifest).',
+    });
+  }
   const { json, object } = readObject(bytes, file, '', MAX_VALUES);
-  object.only(['mediaType', 'verificationMaterial', 'dsseEnvelope']);
+  // The other content that a bundle may have. Absent, some writers of protobuf's JSON write it as null.
+  if (object.has('messageSignature')) {
+    throw new GlassbertError('E_BUNDLE', 'this is the signature of a single file, not of a model', {
+      file,
+      expected: 'dsseEnvelope',
+      found: 'messageSignature',
+    });
+  }
+  object.only(['mediaType', 'verificationMaterial', 'dsseEnvelope', 'messageSignature']);
   object.string('mediaType', { oneOf: [MEDIA_TYPE] });
 
   const material = object.object('verificationMaterial');

@@ -6,7 +6,7 @@
  */
 import { GlassbertError, printable } from '../errors.ts';
 import { quote } from '../io/json.ts';
-import { type FileRecord, isIgnored, type RecordedFile } from './record.ts';
+import { type FileRecord, isIgnored, isLeftover, type RecordedFile } from './record.ts';
 
 export interface Comparison {
   readonly unchanged: string[];
@@ -98,6 +98,9 @@ function hintFor(missing: readonly string[], added: readonly string[], kinds: nu
   const lookalike = missing.find(name => normalized.has(name.normalize()));
   if (lookalike !== undefined) {
     return `The name ${quote(lookalike)} is there in another Unicode form: it was copied by way of a system that changes names.`;
+  }
+  if (kinds === 1 && added.length > 0 && added.every(isLeftover)) {
+    return 'A glassbert that was killed left it behind, before its output had its name. Remove it, and compare again.';
   }
   if (kinds === 1 && added.length > 0) {
     return 'Remove what does not belong there. What was left out of the record on purpose can be ignored (ignorePaths, --ignore-path); it is never loaded then.';

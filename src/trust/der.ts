@@ -10,7 +10,7 @@
  * Size bounds everything: an element takes at least two bytes, so a certificate of 64 KiB holds at most 32,768 of them.
  */
 
-/** What is wrong with the bytes. It does not leave certificate.ts, which knows whose bytes they are. */
+/** What is wrong with the bytes, for a caller that knows whose bytes they are; it does not leave this folder. */
 export class DerError extends Error {}
 
 export const TAG = {

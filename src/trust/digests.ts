@@ -11,6 +11,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { GlassbertError } from '../errors.ts';
+import { scriptBeside } from '../io/beside.ts';
 import { RegularFile } from '../io/regular-file.ts';
 import { type Entry, locatorOf, sortByBytes, walk } from '../io/walk.ts';
 import type { RecordedFile } from './record.ts';
@@ -57,8 +58,11 @@ export async function findFiles(
     if (kind === 'directory') continue;
     if (ignore(name)) ignored.push(name);
     else if (kind === 'file') files.push({ name, shown, path: join(root, name), bytes });
-    else if (kind === 'link' && allowSymlinks) files.push({ name, shown, ...(await locate(name)) });
-    else throw notAFile(shown, kind);
+    else if (kind === 'link' && allowSymlinks) {
+      const { path, bytes } = await locate(name);
+      files.push({ name, shown, path, bytes });
+    } else if (kind === 'other') throw notAFile(shown);
+    else throw await unfollowed(shown, () => locate(name));
   }
   const parents = new Set<string>();
   for (const { name, kind } of entries) if (kind !== 'directory') addParents(name, parents);
@@ -115,8 +119,9 @@ export async function hashFiles(
   // The largest first, so that no thread begins it when the others have nothing left.
   const bySize = [...files].sort((a, b) => b.bytes - a.bytes);
   const isForThreads = (file: FoundFile): boolean => file.bytes >= SMALL_BYTES && !keep(file);
-  const count = threadsFor(bySize.filter(isForThreads), bySize.some(keep));
-  const threads = Array.from({ length: count }, () => new HashThread(algorithmOf, onBytes, here));
+  const script = scriptBeside(import.meta.url, 'hash-thread');
+  const count = script === null ? 0 : threadsFor(bySize.filter(isForThreads), bySize.some(keep));
+  const threads = Array.from({ length: count }, () => new HashThread(script as URL, algorithmOf, onBytes, here));
   const shared = bySize.filter(file => count > 0 && isForThreads(file))[Symbol.iterator]();
   const own = bySize.filter(file => count === 0 || !isForThreads(file))[Symbol.iterator]();
   const hashers: [Iterator<FoundFile>, Hasher][] = [
@@ -252,9 +257,6 @@ function threadsFor(files: readonly FoundFile[], callerIsBusy: boolean): number 
   return shared > THREAD_BYTES ? Math.min(availableParallelism(), MAX_THREADS, files.length) : 0;
 }
 
-// The built file has another ending; a URL in a string is not rewritten by the compiler.
-const SCRIPT = new URL(import.meta.url.endsWith('.ts') ? './hash-thread.ts' : './hash-thread.js', import.meta.url);
-
 /** One thread, with one file at a time. What it cannot do is done again here, where the error is told in full. */
 class HashThread {
   readonly #worker: Worker;
@@ -265,11 +267,11 @@ class HashThread {
   #hashed = 0;
   #ended = false;
 
-  constructor(algorithmOf: (name: string) => Algorithm, onBytes: (bytes: number) => void, here: Hasher) {
+  constructor(script: URL, algorithmOf: (name: string) => Algorithm, onBytes: (bytes: number) => void, here: Hasher) {
     this.#algorithmOf = algorithmOf;
     this.#onBytes = onBytes;
     this.#here = here;
-    this.#worker = new Worker(SCRIPT, { execArgv: [] });
+    this.#worker = new Worker(script, { execArgv: [] });
     this.#worker.on('message', (answer: HashAnswer) => {
       if ('digest' in answer) return this.#answer(answer.digest);
       this.#hashed += answer.hashed;
@@ -312,21 +314,26 @@ function addParents(name: string, parents: Set<string>): void {
   }
 }
 
-function notAFile(file: string, kind: 'link' | 'other'): GlassbertError {
-  if (kind === 'other') {
-    return new GlassbertError('E_FILE_TYPE', 'this is in the directory and no file', {
-      file,
-      expected: 'files and directories',
-      found: 'a pipe, a device or a socket',
-      hint: 'No model has one. Do not trust this directory.',
-    });
-  }
-  return new GlassbertError(
-    'E_PATH_UNSAFE',
-    'this is a symbolic link, which is not what was recorded but leads to it',
-    {
-      file,
-      hint: 'Put the file itself in its place (cp -L does), or allow links where whoever made the record did.',
-    },
+function notAFile(file: string): GlassbertError {
+  return new GlassbertError('E_FILE_TYPE', 'this is in the directory and no file', {
+    file,
+    expected: 'files and directories',
+    found: 'a pipe, a device or a socket',
+    hint: 'No model has one. Do not trust this directory.',
+  });
+}
+
+/** @param locate - where the link leads to, if that is somewhere in the directory, or in the cache that it is part of */
+async function unfollowed(file: string, locate: () => Promise<{ readonly isFile: boolean }>): Promise<GlassbertError> {
+  const followable = await locate().then(
+    ({ isFile }) => isFile,
+    () => false,
   );
+  return new GlassbertError('E_PATH_UNSAFE', 'this is a symbolic link, and links are not followed', {
+    file,
+    expected: 'the file itself',
+    hint: followable
+      ? 'To count links as the files they lead to, as in the cache of the Hugging Face hub, give --allow-symlinks (manifest, verify) or allowSymlinks. What is signed are files: `cp -rL DIR COPY` puts them in the place of links.'
+      : 'It leads to no file of the directory. Put the file itself in its place, or remove the link.',
+  });
 }

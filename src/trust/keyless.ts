@@ -56,12 +56,12 @@ export async function verifyKeyless(
 
 async function loadSigstore() {
   try {
-    const [verify, bundle, specs] = await Promise.all([
-      import('@sigstore/verify'),
-      import('@sigstore/bundle'),
-      import('@sigstore/protobuf-specs'),
-    ]);
-    return { ...verify, bundleFromJSON: bundle.bundleFromJSON, TrustedRoot: specs.TrustedRoot };
+    // Written so that bundlers leave what is not installed to the time when it is asked for: esbuild where an import that is
+    // awaited stands in `try`, webpack and Next where they are told, the others anyway.
+    const verify = await import(/* webpackIgnore: true */ '@sigstore/verify');
+    const { bundleFromJSON } = await import(/* webpackIgnore: true */ '@sigstore/bundle');
+    const { TrustedRoot } = await import(/* webpackIgnore: true */ '@sigstore/protobuf-specs');
+    return { ...verify, bundleFromJSON, TrustedRoot };
   } catch (cause) {
     throw new GlassbertError('E_DEPENDENCY', 'keyless signatures need the package @sigstore/verify', {
       hint: 'npm install @sigstore/verify@3.1.1 (it brings @sigstore/bundle and @sigstore/protobuf-specs)',

@@ -4,7 +4,7 @@
  */
 import { createHash, createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
 import { GlassbertError } from '../errors.ts';
-import { decodePem } from './pem.ts';
+import { decodePem, foundInstead } from './pem.ts';
 
 export interface Curve {
   readonly name: 'P-256' | 'P-384' | 'P-521';
@@ -46,6 +46,14 @@ export function fingerprint(publicKey: KeyObject): string {
 export function readPublicKey(pem: string, file?: string): KeyObject {
   const [der, ...more] = decodePem(pem, 'PUBLIC KEY', 'E_KEY', file);
   if (more.length > 0) throw new GlassbertError('E_KEY', 'the file holds more than one public key', { file });
+  return readPublicKeyDer(der, file);
+}
+
+/**
+ * @param der - SubjectPublicKeyInfo
+ * @throws E_KEY
+ */
+export function readPublicKeyDer(der: Uint8Array, file?: string): KeyObject {
   try {
     return checkCurve(
       createPublicKey({ key: Buffer.from(der), format: 'der', type: 'spki' }),
@@ -80,14 +88,27 @@ export function readPrivateKey(
     return checkCurve(createPrivateKey({ key: pem, format: 'pem', passphrase: passphrase ?? '' }), file, MAKE_ONE);
   } catch (cause) {
     if (cause instanceof GlassbertError) throw cause;
+    if (encrypted) {
+      throw new GlassbertError('E_KEY', 'the private key cannot be read', {
+        file,
+        expected: 'another passphrase',
+        cause,
+      });
+    }
+    const [found, hint] = foundInstead(pem);
+    const isRight = PRIVATE_KEYS.includes(found);
     throw new GlassbertError('E_KEY', 'the private key cannot be read', {
       file,
-      expected: encrypted ? 'another passphrase' : '-----BEGIN PRIVATE KEY----- or EC PRIVATE KEY',
-      found: encrypted ? undefined : (/-----BEGIN [A-Z0-9 ]{1,40}-----/.exec(pem)?.[0] ?? 'no PEM'),
+      expected: PRIVATE_KEYS.join(' or '),
+      found,
+      hint: isRight ? `The text below that line is damaged. ${MAKE_ONE}` : hint,
       cause,
     });
   }
 }
+
+/** SEC1 and PKCS#8. */
+const PRIVATE_KEYS = ['-----BEGIN PRIVATE KEY-----', '-----BEGIN EC PRIVATE KEY-----'];
 
 const MAKE_ONE = 'Make one with: openssl ecparam -name prime256v1 -genkey -noout -out key.pem';
 

@@ -28,6 +28,14 @@ export const GIT_NAMES: readonly string[] = ['.git', '.gitignore', '.gitattribut
 export const MANIFEST_NAME = 'SHA256SUMS';
 export const SIGNATURE_NAME = 'model.sig';
 
+/** What the command line calls an output until it is complete (cli/output.ts). */
+const UNFINISHED = /(?:^|\/)\.glassbert-[0-9a-f]{16}\.tmp$/;
+
+/** Whether a name is that of an output which a program that was killed left behind. */
+export function isLeftover(name: string): boolean {
+  return UNFINISHED.test(name);
+}
+
 /** Own limits, far above any genuine model: they bound the time that a hostile record can take. */
 export const MAX_RECORD_BYTES = 32 * 2 ** 20;
 export const MAX_RECORDED_FILES = 100_000;

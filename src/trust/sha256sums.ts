@@ -10,7 +10,7 @@
  * means nothing. Unlike it, a line that is anything else refuses the whole list, and so do names that leave the directory
  * and names given twice: what one reader skips, another may understand.
  */
-import { GlassbertError } from '../errors.ts';
+import { type ErrorDetails, GlassbertError } from '../errors.ts';
 import { quote } from '../io/json.ts';
 import { inOrder } from './digests.ts';
 import { badName, MAX_RECORDED_FILES, type RecordedFile } from './record.ts';
@@ -43,7 +43,7 @@ export function parseSha256sums(bytes: Uint8Array, file: string): Map<string, Re
   for (const line of linesOf(decode(bytes, file))) {
     number++;
     if (line.startsWith('#')) continue;
-    const refuse = (summary: string, details: { expected?: string; found?: string; hint?: string } = {}) =>
+    const refuse = (summary: string, details: LineProblem = {}) =>
       new GlassbertError('E_MANIFEST', `line ${number}: ${summary}`, { file, ...details });
     const { name, digest } = parseLine(line.endsWith('\r') ? line.slice(0, -1) : line, refuse);
     const bad = badName(name);
@@ -56,8 +56,14 @@ export function parseSha256sums(bytes: Uint8Array, file: string): Map<string, Re
     files.set(name, { name, algorithm: 'sha256', digest });
   }
   if (files.size > 0) return files;
-  throw new GlassbertError('E_MANIFEST', 'the list holds no file', { file, expected: FORM });
+  throw new GlassbertError('E_MANIFEST', bytes.length === 0 ? 'the list is empty' : 'the list holds no file', {
+    file,
+    expected: FORM,
+    hint: 'Nothing can be compared with it: what made it failed, or its copy did. Make it again where the model was tested.',
+  });
 }
+
+type LineProblem = Pick<ErrorDetails, 'expected' | 'found' | 'hint'>;
 
 const FORM = '64 hexadecimal digits, two spaces and a name';
 
@@ -80,11 +86,18 @@ function* linesOf(text: string): Generator<string> {
 
 function parseLine(
   line: string,
-  refuse: (summary: string, details?: { expected?: string; found?: string; hint?: string }) => GlassbertError,
+  refuse: (summary: string, details?: LineProblem) => GlassbertError,
 ): { name: string; digest: string } {
   const escaped = line.startsWith('\\');
   const text = escaped ? line.slice(1) : line;
-  const malformed = (): GlassbertError => refuse('this is no checksum', { expected: FORM, found: quote(line) });
+  const malformed = (): GlassbertError =>
+    refuse('this is no checksum', {
+      expected: FORM,
+      found: quote(line),
+      hint: text.startsWith('{')
+        ? 'This is JSON. A signature is given as the signature (--signature), with the key of whoever signed.'
+        : undefined,
+    });
   const otherAlgorithm = (found: string): GlassbertError =>
     refuse('this is a checksum of another kind', {
       expected: 'SHA-256',

@@ -17,9 +17,10 @@ import type { Warning } from '../io/load-report.ts';
 import { type Bundle, type Material, parseBundle, serializeBundle } from './bundle.ts';
 import { type Certificate, equal, parseCertificate, parseCertificates } from './certificate.ts';
 import { checkSigner, orderChain, verifyChain } from './chain.ts';
+import { parseDer, TAG } from './der.ts';
 import { signPayload, verifyPayload } from './dsse.ts';
 import { type KeylessPolicy, verifyKeyless } from './keyless.ts';
-import { type Curve, curveOf, fingerprint, readPrivateKey, readPublicKey } from './keys.ts';
+import { type Curve, curveOf, fingerprint, readPrivateKey, readPublicKey, readPublicKeyDer } from './keys.ts';
 import { type FileRecord, GIT_NAMES, type RecordedFile } from './record.ts';
 import { oldTypeError, parseStatement, serializeStatement } from './statement.ts';
 
@@ -232,12 +233,27 @@ function checkClaims(
   }
 }
 
-/** Of the key that is in the file itself. */
+/** Of P-521 one has 158 bytes in DER and 268 in PEM. */
+const MAX_KEY_BYTES = 1024;
+
+/**
+ * Of the key that is in the file itself: in DER, as the definition of PublicKey in sigstore's protobuf-specs has it, or in
+ * PEM, as the reference implementation wrote it before version 1.1.
+ */
 function fingerprintIn(publicKey: Uint8Array, file: string): string {
   try {
-    return fingerprint(readPublicKey(Buffer.from(publicKey).toString(), file));
+    if (publicKey.length > MAX_KEY_BYTES) throw new RangeError(`it is longer than ${MAX_KEY_BYTES} bytes`);
+    const isDer = publicKey[0] === TAG.sequence; // no text begins with "0"
+    if (!isDer) return fingerprint(readPublicKey(Buffer.from(publicKey).toString(), file));
+    parseDer(publicKey); // OpenSSL passes over bytes behind the key
+    return fingerprint(readPublicKeyDer(publicKey, file));
   } catch (cause) {
-    throw new GlassbertError('E_BUNDLE', 'the public key in the signature cannot be read', { file, cause });
+    throw new GlassbertError('E_BUNDLE', 'the public key in the signature cannot be read', {
+      file,
+      expected: 'an elliptic curve key on P-256, P-384 or P-521, in DER or PEM',
+      found: cause instanceof Error ? cause.message : undefined,
+      cause,
+    });
   }
 }
 

@@ -84,7 +84,8 @@ export function parseStatement(
 
   const old = refusalOfOldType(statement);
   if (old !== undefined) throw old;
-  statement.only(['_type', 'subject', 'predicateType', 'predicate']);
+  const unread = new Unread(file);
+  unread.beside(statement, ['_type', 'subject', 'predicateType', 'predicate'], '');
   statement.string('_type', { oneOf: [STATEMENT_TYPE] });
   statement.string('predicateType', { oneOf: [PREDICATE_TYPE] });
   const predicate = statement.object('predicate').only(['serialization', 'resources']);
@@ -94,6 +95,8 @@ export function parseStatement(
   const model = fields(subjects[0], file, 'subject[0]', 'E_BUNDLE');
   const subject = model.string('name');
   if (subject === '') throw refuse('the name of the model is empty');
+  unread.beside(model, ['name', 'digest'], 'subject[0].');
+  unread.beside(model.object('digest'), ['sha256'], 'subject[0].digest.');
 
   const serialization = predicate.object('serialization');
   const method = serialization.string('method');
@@ -121,9 +124,12 @@ export function parseStatement(
 
   const resources = predicate.array('resources');
   const digests = new Digests(file, resources.length === 1);
-  const files = resources.map((resource, i) =>
-    digests.resource(fields(resource, file, `predicate.resources[${i}]`, 'E_BUNDLE'), algorithm),
-  );
+  const files = resources.map((json, i) => {
+    const where = `predicate.resources[${i}]`;
+    const resource = fields(json, file, where, 'E_BUNDLE');
+    unread.beside(resource, ['name', 'algorithm', 'digest'], `${where}.`);
+    return digests.resource(resource, algorithm);
+  });
   if (files.length === 0 || files.length > MAX_RECORDED_FILES) {
     throw refuse('the number of files is out of range', {
       expected: `1 to ${MAX_RECORDED_FILES}`,
@@ -142,6 +148,7 @@ export function parseStatement(
   }
   const ignorePaths = readIgnorePaths(serialization);
 
+  if (unread.count > 0) warn({ code: 'W_STATEMENT_FIELD', message: `${file}: ${unread}` });
   if (digests.upperCase) warn({ code: 'W_DIGEST_CASE', message: `${file}: digests are in upper case` });
   if (!isSorted(files)) warn({ code: 'W_UNSORTED', message: `${file}: the files are listed in no known order` });
   if (files[0].name === '.') {
@@ -180,6 +187,53 @@ function refusalOfOldType(statement: Fields): GlassbertError | undefined {
   );
 }
 
+/** How many of the fields that are not looked at a warning lists. */
+const LISTED = 5;
+
+/**
+ * Fields that are signed and of no meaning here. "Consumers MUST ignore unrecognized fields" (in-toto Attestation Framework
+ * 1.0, parsing rules), in resources too (OpenSSF Model Signing 1.0, 5.2.1); the predicate and its serialization have no
+ * others (8.3.3), so those are refused elsewhere.
+ */
+class Unread {
+  count = 0;
+  private readonly file: string;
+  private readonly listed: string[] = [];
+
+  constructor(file: string) {
+    this.file = file;
+  }
+
+  /**
+   * @param where - what stands before the names of the fields
+   * @throws E_BUNDLE for a name that another program takes for one of those known
+   */
+  beside(object: Fields, known: readonly string[], where: string): void {
+    for (const key of object.keys) {
+      if (known.includes(key)) continue;
+      const like = known.find(name => fold(name) === fold(key));
+      if (like !== undefined) {
+        throw new GlassbertError('E_BUNDLE', `${quote(where + key)} can be taken for ${quote(where + like)}`, {
+          file: this.file,
+          hint: 'Programs that read it so verify something else. No genuine signature has it: do not trust it.',
+        });
+      }
+      this.count++;
+      if (this.listed.length < LISTED) this.listed.push(quote(where + key));
+    }
+  }
+
+  toString(): string {
+    const more = this.count - this.listed.length;
+    return `signed, and not looked at: ${this.listed.join(', ')}${more > 0 ? `, and ${more} more` : ''}`;
+  }
+}
+
+/** Go's encoding/json does not tell capitals from small letters, and protobuf's JSON takes predicate_type for predicateType. */
+function fold(key: string): string {
+  return key.replaceAll('_', '').toUpperCase().toLowerCase();
+}
+
 /** Reads digests, and remembers whether one was in upper case. */
 class Digests {
   upperCase = false;
@@ -192,7 +246,6 @@ class Digests {
     this.alone = alone;
   }
 
-  /** Fields beside these three are signed too, and of no meaning here. */
   resource(resource: Fields, algorithm: RecordedFile['algorithm']): RecordedFile {
     const name = resource.string('name');
     const why = this.alone && name === '.' ? undefined : badName(name);

@@ -222,7 +222,8 @@ async function readManifest(directory: string, options: VerifyOptions): Promise<
         at => readRecord(at.path, path),
         error => Promise.reject(nothingGiven(error)),
       )
-    : readRecord(path));
+    : readRecord(path).catch((error: unknown) => Promise.reject(notListed(error)))
+  ).catch((error: unknown) => Promise.reject(noRecord(error, 'list of checksums')));
   const files = parseSha256sums(bytes, path);
   const root = rootDigest(inOrder(files.values()));
   const list = digestOf(bytes);
@@ -262,7 +263,7 @@ async function readSignature(directory: string, policy: SignaturePolicy, options
   const reading = options.signature === undefined ? locate(SIGNATURE_NAME) : Promise.resolve({ path });
   const bytes = await reading
     .then(at => readRecord(at.path, path))
-    .catch((error: unknown) => Promise.reject(notSigned(error)));
+    .catch((error: unknown) => Promise.reject(notSigned(error, options.signature !== undefined)));
   const signed = await verifyBundle(bytes, path, policy, {
     allowSymlinks,
     ignorePaths,
@@ -330,8 +331,8 @@ function policyOf(options: VerifyOptions): SignaturePolicy | undefined {
 }
 
 function checkOptions(options: VerifyOptions): void {
-  const refuse = (summary: string, expected: string, found: string): GlassbertError =>
-    new GlassbertError('E_ARGUMENT', summary, { expected, found });
+  const refuse = (summary: string, expected: string, found: string, hint?: string): GlassbertError =>
+    new GlassbertError('E_ARGUMENT', summary, { expected, found, hint });
   if (typeof options !== 'object' || options === null || Array.isArray(options))
     throw refuse('verify cannot be used', 'an object', Array.isArray(options) ? 'an array' : String(options));
   // A key that a program failed to find must not become no key: that would verify by the directory's own list.
@@ -353,7 +354,14 @@ function checkOptions(options: VerifyOptions): void {
     throw refuse('at cannot be used', 'certificateRoots beside it', 'none');
   checkIgnorePaths(ignorePaths ?? []);
   if (expect !== undefined && !DIGEST.test(expect)) {
-    throw refuse('this is no digest', '"sha256:" and 64 hexadecimal digits in lower case', quote(String(expect)));
+    throw refuse(
+      'this is no digest',
+      '"sha256:" and 64 hexadecimal digits in lower case',
+      quote(String(expect)),
+      DIGEST.test(`sha256:${String(expect).toLowerCase()}`)
+        ? `Write it as sha256:${String(expect).toLowerCase()}`
+        : 'It is the list digest or the root digest that `glassbert manifest` printed, or what `sha256sum` prints of the list.',
+    );
   }
 }
 
@@ -361,11 +369,36 @@ function isUnchanged({ changed, missing, added, renamed }: Comparison): boolean 
   return changed.length + missing.length + added.length + renamed.length === 0;
 }
 
-function notSigned(cause: unknown): unknown {
-  if (!(cause instanceof GlassbertError && cause.code === 'E_FILE_MISSING')) return cause;
-  return new GlassbertError('E_FILE_MISSING', 'there is no signature', {
+/** What became of opening a list or a signature that the user has named, or that is looked for under its usual name. */
+function notSigned(cause: unknown, named: boolean): unknown {
+  if (!(cause instanceof GlassbertError && cause.code === 'E_FILE_MISSING')) return noRecord(cause, 'signature');
+  return new GlassbertError('E_FILE_MISSING', named ? 'there is no such signature' : 'there is no signature', {
     file: cause.file,
-    hint: 'It was never signed, or the signature lies elsewhere: give its path.',
+    hint: named
+      ? 'Check the path that was given as the signature (--signature). `glassbert sign` makes one.'
+      : 'It was never signed, or the signature lies elsewhere: give its path.',
+    cause,
+  });
+}
+
+function notListed(cause: unknown): unknown {
+  if (!(cause instanceof GlassbertError && cause.code === 'E_FILE_MISSING')) return cause;
+  return new GlassbertError('E_FILE_MISSING', 'there is no such list of checksums', {
+    file: cause.file,
+    hint: 'Check the path that was given as the list (--manifest). Where the directory is known to be good, `glassbert manifest DIR --output FILE` makes one.',
+    cause,
+  });
+}
+
+/** A directory, a device, a file of gigabytes: most likely the wrong one was named. */
+function noRecord(cause: unknown, what: string): unknown {
+  const isOther = cause instanceof GlassbertError && ['E_FILE_TYPE', 'E_FILE_TOO_LARGE'].includes(cause.code);
+  if (!isOther) return cause;
+  return new GlassbertError(cause.code, `this is no ${what}`, {
+    file: cause.file,
+    expected: cause.expected,
+    found: cause.found,
+    hint: `Name the file of the ${what} itself, such as DIR/${what === 'signature' ? SIGNATURE_NAME : MANIFEST_NAME}.`,
     cause,
   });
 }

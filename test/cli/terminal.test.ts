@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { formatClosest, formatMatrix } from '../../src/cli/matrix.ts';
-import { clip, json, table, visible } from '../../src/cli/terminal.ts';
+import { clip, json, progressLine, table, visible } from '../../src/cli/terminal.ts';
 
 test('what a terminal would obey or hide is shown instead', () => {
   expect(visible('\x1b[31mred\x07\n')).toBe('\\u{1b}[31mred\\u{7}\\n');
@@ -39,4 +39,13 @@ test('a matrix names its rows and numbers its columns', () => {
     '',
   ]);
   expect(formatClosest(matrix)).toBe('[2] and [3], 0.7500');
+});
+
+test('progress: how many, how fast, and what is left where the total is known', () => {
+  expect(progressLine(1152, 2.35)).toBe('1,152 texts, 490 texts/s');
+  expect(progressLine(1152, 2, 0)).toBe('1,152 texts, 576 texts/s');
+  expect(progressLine(1152, 2, 0.25)).toBe('1,152 texts, 576 texts/s, 25 %, 6 s left');
+  expect(progressLine(10, 100, 0.4444)).toBe('10 texts, 0 texts/s, 44 %, 2 min 6 s left');
+  expect(progressLine(10, 7200, 0.5)).toBe('10 texts, 0 texts/s, 50 %, 2 h 0 min left');
+  expect(progressLine(10, 1, 1)).toBe('10 texts, 10 texts/s, 100 %, 0 s left');
 });

@@ -3,11 +3,12 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { DEFAULT_MODEL } from '../../src/index.ts';
+import { defaultModel } from '../../src/index.ts';
 import { findFiles, hashBytes, hashFiles, rootDigest } from '../../src/trust/digests.ts';
 import { formatSha256sums } from '../../src/trust/sha256sums.ts';
 import { copyModel } from '../support/model-copy.ts';
-import { KEYS, privatePem } from '../support/signatures.ts';
+import { GOOD, KEYS, POLICY, privatePem } from '../support/signatures.ts';
+import { authority } from '../support/x509.ts';
 import { finish, glassbert, makeFile, output, start } from './run.ts';
 
 /** A model with its SHA256SUMS, and its two digests. */
@@ -47,6 +48,36 @@ describe('manifest', () => {
     }
     expect(readdirSync(model.directory)).toEqual([...before, 'sums.txt'].sort());
     expect(await output(['verify', model.directory, '--manifest', model.path('sums.txt')])).toMatch(/^verified\n/);
+  });
+
+  const TERMINAL = {
+    NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent('process.stdout.isTTY = true')}`,
+  };
+
+  test('gives a terminal no name that it would obey, and everybody else the names as they are', async context => {
+    const model = copyModel();
+    const names = ['\x1b]0;PWNED\x07\x1b[31mname', '\u202etxt.exe', 'tab\t', 'line\nend', '\u2028'];
+    try {
+      for (const name of names) model.write(name, '');
+    } catch {
+      context.skip('this file system takes no such names');
+    }
+    const piped = await glassbert(['manifest', model.directory]);
+    for (const name of names) expect(piped.stdout).toContain(name.replace('\n', '\\n'));
+    const seen = await glassbert(['manifest', model.directory], { env: TERMINAL });
+    expect(seen.stdout.replaceAll('\n', '')).not.toMatch(/[\p{C}\p{Zl}\p{Zp}]/u);
+    expect(seen.stdout).toContain('  \\u{1b}]0;PWNED\\u{7}\\u{1b}[31mname\n');
+    expect(seen.stdout.split('\n').length).toBe(piped.stdout.split('\n').length);
+    expect(seen.stderr).toMatch(/^note: names are shown with escapes here, .* --output, /m);
+    expect(seen.stderr).toContain(/list digest.*/.exec(piped.stderr)?.[0]); // of the list as it is
+    await glassbert(['manifest', model.directory, '--output', model.path('SHA256SUMS')], { env: TERMINAL });
+    expect(model.read('SHA256SUMS')).toBe(piped.stdout);
+  });
+
+  test('on a terminal is what it is elsewhere where every name can be shown', async () => {
+    const { directory } = copyModel();
+    const piped = await glassbert(['manifest', directory]);
+    expect(await glassbert(['manifest', directory], { env: TERMINAL })).toEqual(piped);
   });
 
   test('leaves out what it is told to', async () => {
@@ -193,9 +224,246 @@ describe('the exit code tells a script what is wrong', () => {
   });
 });
 
+describe('a hint names the true cause', () => {
+  type Listed = Awaited<ReturnType<typeof listed>>;
+  const linked = ({ directory, path }: Listed): string => {
+    symlinkSync('config.json', path('link'));
+    return directory;
+  };
+
+  test.each<[string, (model: Listed) => string[] | Promise<string[]>, RegExp]>([
+    [
+      'a list that is not there',
+      m => ['verify', m.directory, '--manifest', m.path('no-such')],
+      /E_FILE_MISSING: .*no such list of checksums\n {2}hint: .*--manifest.*glassbert manifest DIR/,
+    ],
+    [
+      'a list in a directory that is not there',
+      m => ['verify', m.directory, '--manifest', m.path('no/such')],
+      /E_FILE_MISSING: .*no such list of checksums\n {2}hint: /,
+    ],
+    [
+      'a signature that is not there',
+      async m => ['verify', m.directory, '--signature', m.path('x.sig'), ...(await publicKey())],
+      /E_FILE_MISSING: .*no such signature\n {2}hint: .*--signature/,
+    ],
+    [
+      'a directory in place of a list',
+      m => ['verify', m.directory, '--manifest', m.directory],
+      /E_FILE_TYPE: .*no list of checksums: .*found a directory\n {2}hint: .*DIR\/SHA256SUMS/,
+    ],
+    [
+      'a directory in place of a signature',
+      async m => ['verify', m.directory, '--signature', m.parent, ...(await publicKey())],
+      /E_FILE_TYPE: .*no signature: .*found a directory\n {2}hint: .*DIR\/model\.sig/,
+    ],
+    [
+      'a directory in the usual place of the list',
+      m => {
+        m.remove('SHA256SUMS');
+        mkdirSync(m.path('SHA256SUMS'));
+        return ['verify', m.directory];
+      },
+      /E_FILE_TYPE: .*no list of checksums: .*found a directory\n {2}hint: /,
+    ],
+    [
+      'a directory without a file to record',
+      m => {
+        mkdirSync(m.path('empty/.git'), { recursive: true });
+        m.write('empty/.git/config', '');
+        return ['manifest', m.path('empty')];
+      },
+      /E_FILE_MISSING: .*no file to record: found 1 that are left out\n {2}hint: /,
+    ],
+    [
+      'weights in place of a list',
+      m => {
+        m.write('big', new Uint8Array(33 * 2 ** 20));
+        return ['verify', m.directory, '--manifest', m.path('big')];
+      },
+      /E_FILE_TOO_LARGE: .*no list of checksums: .*\n {2}hint: Name the file/,
+    ],
+    [
+      'a configuration in place of a list',
+      m => ['verify', m.directory, '--manifest', m.path('modules.json')],
+      /E_MANIFEST: /,
+    ],
+    [
+      'a signature in place of a list',
+      async m => ['verify', m.directory, '--manifest', await makeFile('model.sig', GOOD)],
+      /E_MANIFEST: .*\n {2}hint: This is JSON\..*--signature/,
+    ],
+    [
+      'a list in place of a signature',
+      async m => ['verify', m.directory, '--signature', m.path('SHA256SUMS'), ...(await publicKey())],
+      /E_BUNDLE: .*a list of checksums.*\n {2}hint: .*--manifest/,
+    ],
+    [
+      'an empty list',
+      async m => ['verify', m.directory, '--manifest', await makeFile('empty', '')],
+      /E_MANIFEST: .*the list is empty.*\n {2}hint: /,
+    ],
+    [
+      'a list of comments',
+      async m => ['verify', m.directory, '--manifest', await makeFile('list', '# nothing\n')],
+      /E_MANIFEST: .*holds no file.*\n {2}hint: /,
+    ],
+    [
+      'a digest without its kind',
+      m => ['verify', m.directory, '--expect', m.list.slice(7).toUpperCase()],
+      /E_ARGUMENT: .*\n {2}hint: Write it as sha256:[0-9a-f]{64}\n/,
+    ],
+    [
+      'a key that is not there',
+      m => ['verify', m.directory, '--public-key', m.path('no.pem')],
+      /E_ARGUMENT: .*no such file\n {2}hint: .*--public-key\./,
+    ],
+    [
+      'a directory in place of a key',
+      m => ['verify', m.directory, '--public-key', m.directory],
+      /E_ARGUMENT: .*expected a file, found a directory\n {2}hint: .*--public-key/,
+    ],
+    [
+      'a private key in place of the public one',
+      async m => ['verify', ...(await signed(m)), '--public-key', await makeFile('k', privatePem(KEYS))],
+      /E_KEY: .*found -----BEGIN PRIVATE KEY-----\n {2}hint: .*openssl pkey -in FILE -pubout/,
+    ],
+    [
+      'a certificate in place of a key',
+      async m => ['verify', ...(await signed(m)), '--public-key', await makeFile('k', authority({ name: 'x' }).pem)],
+      /E_KEY: .*\n {2}hint: This is a certificate: .*--certificate-root/,
+    ],
+    [
+      'a public key of another program in place of one',
+      async m => ['verify', ...(await signed(m)), '--public-key', await makeFile('k', 'ecdsa-sha2-nistp256 AAAA')],
+      /E_KEY: .*found no PEM\n {2}hint: /,
+    ],
+    [
+      'a root that is not there',
+      m => ['verify', m.directory, '--certificate-root', m.path('no.pem')],
+      /E_ARGUMENT: .*\n {2}hint: .*--certificate-root/,
+    ],
+    [
+      'a trusted root that is not there',
+      m => ['verify', m.directory, '--trusted-root', m.path('no.json'), '--identity', 'a', '--issuer', 'b'],
+      /E_ARGUMENT: .*\n {2}hint: .*--trusted-root/,
+    ],
+    [
+      'a private key that is not there',
+      m => ['sign', m.directory, '--private-key', m.path('no.pem')],
+      /E_ARGUMENT: .*no such file\n {2}hint: .*--private-key/,
+    ],
+    [
+      'a public key in place of the private one',
+      async m => ['sign', m.directory, '--private-key', await makeFile('k', POLICY.publicKey)],
+      /E_KEY: .*found -----BEGIN PUBLIC KEY-----\n {2}hint: This is a public key/,
+    ],
+    [
+      'a key of OpenSSH',
+      async m => [
+        'sign',
+        m.directory,
+        '--private-key',
+        await makeFile('k', '-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n'),
+      ],
+      /E_KEY: .*\n {2}hint: .*ssh-keygen -p -m PKCS8/,
+    ],
+    [
+      'a private key that is damaged',
+      async m => ['sign', m.directory, '--private-key', await makeFile('k', privatePem(KEYS).replace(/\n.{9}/, '\n'))],
+      /E_KEY: .*\n {2}hint: The text below that line is damaged/,
+    ],
+    [
+      'a certificate that is not there',
+      async m => [
+        'sign',
+        m.directory,
+        '--private-key',
+        await makeFile('k', privatePem(KEYS)),
+        '--signing-certificate',
+        m.path('no.pem'),
+      ],
+      /E_ARGUMENT: .*\n {2}hint: .*--signing-certificate/,
+    ],
+    [
+      'a link, of a list',
+      m => ['manifest', linked(m)],
+      /E_PATH_UNSAFE: .*links are not followed: .*\n {2}hint: .*--allow-symlinks/,
+    ],
+    [
+      'a link, of a signature',
+      async m => ['sign', linked(m), '--private-key', await makeFile('k', privatePem(KEYS))],
+      /E_PATH_UNSAFE: .*\n {2}hint: .*cp -rL/,
+    ],
+    [
+      'a link to elsewhere',
+      m => {
+        symlinkSync('/etc/hostname', m.path('link'));
+        return ['manifest', m.directory];
+      },
+      /E_PATH_UNSAFE: .*\n {2}hint: It leads to no file of the directory\./,
+    ],
+    [
+      'an output that was never finished',
+      m => {
+        m.write('.glassbert-0123456789abcdef.tmp', '{');
+        return ['verify', m.directory];
+      },
+      /E_DIGEST: .*1 added .*\n {2}hint: A glassbert that was killed left it behind/,
+    ],
+    [
+      'a file of another kind that was added',
+      m => {
+        m.write('.glassbert-0123456789abcdef.tmp', '{');
+        m.write('notes.tmp', '{');
+        return ['verify', m.directory];
+      },
+      /E_DIGEST: .*2 added .*\n {2}hint: Remove what does not belong there/,
+    ],
+  ])('%s', async (_, args, message) => {
+    const { status, stderr } = await glassbert(await args(await listed()));
+    expect(status).not.toBe(0);
+    expect(stderr).toMatch(message);
+    expect(stderr).not.toContain('Copy the whole model directory');
+  });
+
+  async function publicKey(): Promise<string[]> {
+    return ['--public-key', await makeFile('key.pub', POLICY.publicKey)];
+  }
+
+  /** A directory with a signature in it. */
+  async function signed({ directory, write }: Listed): Promise<string[]> {
+    write('model.sig', GOOD);
+    return [directory];
+  }
+
+  test('and the cache of the Hugging Face hub is recorded with its links', async () => {
+    const { parent, directory } = copyModel();
+    const revision = join(parent, 'models--a--b', 'snapshots', '0123abcd');
+    mkdirSync(revision, { recursive: true });
+    mkdirSync(join(parent, 'models--a--b', 'blobs'));
+    for (const name of ['config.json', 'modules.json']) {
+      renameSync(join(directory, name), join(parent, 'models--a--b', 'blobs', name));
+      symlinkSync(join('../../blobs', name), join(revision, name));
+    }
+    const refused = await glassbert(['manifest', revision]);
+    expect(refused.stderr).toMatch(/^error E_PATH_UNSAFE: .*\n {2}hint: .*hub, give --allow-symlinks/);
+    const { status, stdout } = await glassbert(['manifest', revision, '--allow-symlinks']);
+    expect({ status, names: stdout.match(/\S+$/gm) }).toEqual({ status: 0, names: ['config.json', 'modules.json'] });
+  });
+
+  test('and what is recorded together with a leftover says so', async () => {
+    const model = copyModel();
+    model.write('.glassbert-0123456789abcdef.tmp', '');
+    const { status, stderr } = await glassbert(['manifest', model.directory]);
+    expect(status).toBe(0);
+    expect(stderr).toMatch(/^note: \.glassbert-\w+\.tmp was left behind by a glassbert that was killed/m);
+  });
+});
+
 test('the model that ships with glassbert is what its list says, and loads verified', async () => {
-  expect(await output(['verify', DEFAULT_MODEL])).toMatch(/^verified\n.*covered +11 unchanged\n/s);
-  const signed = await output(['verify', DEFAULT_MODEL, '--public-key', `${DEFAULT_MODEL}.pem`]);
+  expect(await output(['verify', defaultModel()])).toMatch(/^verified\n.*covered +11 unchanged\n/s);
+  const signed = await output(['verify', defaultModel(), '--public-key', `${defaultModel()}.pem`]);
   expect(signed).toMatch(/^verified\n.*signed by +the key 695dd6edb0dc.*covered +12 unchanged\n/s);
 });
 

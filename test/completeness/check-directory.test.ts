@@ -21,7 +21,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
 import { checkDirectory } from '../../src/completeness/check-directory.ts';
 import { parametersOf } from '../../src/completeness/weights.ts';
-import { DEFAULT_MODEL, SentenceEncoder } from '../../src/index.ts';
+import { defaultModel, SentenceEncoder } from '../../src/index.ts';
 import { copyModel, FIXTURES } from '../support/model-copy.ts';
 import { random } from '../support/random.ts';
 import { refusal } from '../support/refusal.ts';
@@ -72,7 +72,7 @@ const RECORDS = ['SHA256SUMS', 'model.sig'];
 
 describe('what is complete', () => {
   test('the model that ships with the project', async () => {
-    const report = await checkDirectory(DEFAULT_MODEL);
+    const report = await checkDirectory(defaultModel());
     expect(report).toMatchObject({ verdict: 'complete', counts: { errors: 0, warnings: 0 }, findings: [] });
     expect(report.works.every(({ works }) => works)).toBe(true);
     expect(report.model).toMatchObject({

@@ -1,14 +1,14 @@
 /** `glassbert check`: what it prints, and the exit codes that scripts go by. */
 import { mkdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { DEFAULT_MODEL } from '../../src/index.ts';
+import { defaultModel } from '../../src/index.ts';
 import { glassbert, output } from '../cli/run.ts';
 import { copyModel } from '../support/model-copy.ts';
 
 test('a complete directory ends with 0 and says so in the first line', async () => {
-  const text = await output(['check', DEFAULT_MODEL]);
+  const text = await output(['check', defaultModel()]);
   expect(text.split('\n')[0]).toBe(
-    `${DEFAULT_MODEL}: complete: all that loading needs is there and fits (0 errors, 0 warnings, 0 notes)`,
+    `${defaultModel()}: complete: all that loading needs is there and fits (0 errors, 0 warnings, 0 notes)`,
   );
   expect(text).toContain('  weights        69 tensors, 3,402,240 parameters\n');
   expect(text).toContain('  yes  embedding texts\n');
@@ -35,7 +35,7 @@ test('each kind of failure has its exit code, and the worst one wins', async () 
 });
 
 test('wrong usage ends with 64: no directory, one that is not there, an unknown option', async () => {
-  for (const args of [[], ['/no/such/model'], [DEFAULT_MODEL, '--fix']]) {
+  for (const args of [[], ['/no/such/model'], [defaultModel(), '--fix']]) {
     const { status, stdout, stderr } = await glassbert(['check', ...args]);
     expect({ status, stdout }).toEqual({ status: 64, stdout: '' });
     expect(stderr).toMatch(/^error/);

@@ -1,5 +1,14 @@
 import { describe, expect, test } from 'vitest';
-import { type Json, type JsonLimits, type JsonObject, type JsonTable, parseJson, quote } from '../../src/io/json.ts';
+import {
+  type Json,
+  type JsonLimits,
+  type JsonObject,
+  type JsonTable,
+  parseJson,
+  parseRecord,
+  quote,
+  WrittenNumber,
+} from '../../src/io/json.ts';
 import { random } from '../support/random.ts';
 import { refusal } from '../support/refusal.ts';
 
@@ -202,3 +211,45 @@ describe('a table', () => {
     expect(message).toContain('"a" stands twice');
   });
 });
+
+describe('a record', () => {
+  const KEYS = new Set(['text', 'id']);
+  const read = (text: string): unknown => parseRecord(text, KEYS);
+
+  test('has its numbers as they are written, and null under the keys that nobody wants', () => {
+    expect(read('{"id": 1580661436132757506, "meta": {"a": [1e999]}, "text": ["a", {"n": -0.50}]}')).toEqual({
+      id: new WrittenNumber('1580661436132757506'),
+      meta: null,
+      text: ['a', { n: new WrittenNumber('-0.50') }],
+    });
+    expect(read(' -1E+2 ')).toEqual(new WrittenNumber('-1E+2'));
+    expect(read('"a"')).toBe('a');
+  });
+
+  test('what is passed over has no depth and no twins, and is JSON', async () => {
+    const deep = '['.repeat(100_000) + ']'.repeat(100_000);
+    expect(read(`{"x": ${deep}, "x": {"a": 1, "a": 2}, "text": "a"}`)).toEqual({ x: null, text: 'a' });
+    for (const value of ['[1 2]', '{"a": 1,}', '{"a"}', '[', '"', 'nul', '-', '1.', '\u00a01', '[}', '{]']) {
+      await refusal('E_JSON', () => read(`{"x": ${value}}`));
+    }
+  });
+
+  test('within what is wanted everything is as strict as elsewhere', async () => {
+    for (const value of ['{"a": 1, "a": 1}', '"\\ud800"', deepObject(40)]) {
+      await refusal('E_JSON', () => read(`{"text": ${value}}`));
+    }
+    await refusal('E_JSON', () => read('{"id": 1, "id": 1}'));
+  });
+
+  test('an error counts from where the record begins', async () => {
+    const at = async (text: string): Promise<string> =>
+      (await refusal('E_JSON', () => parseRecord(text, KEYS, { start: { line: 7, column: 5 } }))).message;
+    expect(await at('{"x": b}')).toMatch(/^line 7, column 11: /);
+    expect(await at('{"x":\n b}')).toMatch(/^line 8, column 2: /);
+    expect(await at('{"x": 1')).toMatch(/found the end of the line$/);
+  });
+});
+
+function deepObject(levels: number): string {
+  return `${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}`;
+}

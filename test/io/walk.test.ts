@@ -71,14 +71,43 @@ test('the order is that of the bytes', async () => {
   expect(sortByBytes([...names].reverse(), name => name)).toEqual(names);
 });
 
-test('a name that is not UTF-8 is refused', async context => {
+/** Files whose names are these bytes; false where the file system takes no such names. */
+function putBytes(...names: readonly Uint8Array[]): boolean {
   try {
-    writeFileSync(Buffer.concat([Buffer.from(`${directory}/a`), Buffer.of(0xff)]), '');
+    for (const name of names) writeFileSync(Buffer.concat([Buffer.from(`${directory}/`), name]), '');
+    return true;
   } catch {
-    context.skip('this file system takes no such name');
+    return false;
   }
+}
+
+const bytes = (text: string): Uint8Array => Buffer.from(text, 'latin1');
+
+test('U+FFFD in a name is a character like any', async () => {
+  for (const name of ['c\ufffd', '\ufffd/d', '\ufffd/\ufffd']) put(name);
+  const names = ['c\ufffd', '\ufffd', '\ufffd/d', '\ufffd/\ufffd'];
+  expect((await walk(directory)).map(({ name }) => name)).toEqual(names);
+});
+
+// A lenient reader takes each of these for a name with U+FFFD in it.
+test.for<[string, Uint8Array[], string]>([
+  ['a byte that is none of UTF-8', [bytes('a\xff')], 'a\ufffd'],
+  ['two names that would be one', [bytes('a\xff'), bytes('a\xfe')], 'a\ufffd'],
+  ['a name that would be that of another file', [bytes('a\xff'), Buffer.from('a\ufffd')], 'a\ufffd'],
+  ['a character that is cut off', [bytes('\xe2\x82')], '\ufffd'],
+  ['half a surrogate pair', [bytes('\xed\xa0\x80')], '\ufffd\ufffd\ufffd'],
+  ['an overlong character', [bytes('\xc1\x81'), Buffer.from('A')], '\ufffd\ufffd'],
+])('a name that is not UTF-8 is refused: %s', async ([, names, shown], context) => {
+  if (!putBytes(...names)) context.skip('this file system takes no such name');
   const { file, found } = await refusal('E_PATH_UNSAFE', () => walk(directory));
-  expect({ file, found }).toEqual({ file: directory, found: '"aÿ"' });
+  expect({ file, found }).toEqual({ file: directory, found: `"${shown}"` });
+});
+
+test('a name that is not UTF-8 is refused deeper in the directory too', async context => {
+  mkdirSync(join(directory, 'b', 'c'), { recursive: true });
+  if (!putBytes(bytes('b/c/\xff'))) context.skip('this file system takes no such name');
+  const { file, found } = await refusal('E_PATH_UNSAFE', () => walk(directory));
+  expect({ file, found }).toEqual({ file: join(directory, 'b', 'c'), found: '"\ufffd"' });
 });
 
 test('64 directories inside one another are walked, one more is refused', async () => {
@@ -109,8 +138,8 @@ test('a file is where its name says, or refused', async () => {
   symlinkSync('a b/é', join(directory, 'inside'));
   symlinkSync('../secret', join(directory, 'outside'));
   const { locate } = await locatorOf(directory);
-  expect(await locate('a b/é')).toEqual({ path: join(directory, 'a b/é'), bytes: 3 });
-  expect(await locate('inside')).toEqual({ path: join(directory, 'a b/é'), bytes: 3 });
+  expect(await locate('a b/é')).toEqual({ path: join(directory, 'a b/é'), bytes: 3, isFile: true });
+  expect(await locate('inside')).toEqual({ path: join(directory, 'a b/é'), bytes: 3, isFile: true });
   await refusal('E_PATH_UNSAFE', () => locate('outside'));
   await refusal('E_FILE_MISSING', () => locate('missing'));
 });

@@ -9,6 +9,7 @@ import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { makeClone } from '../support/packed.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 export const CLOSED_NETWORK: string = join(ROOT, 'docs', 'closed-network.md');
@@ -19,11 +20,13 @@ export function runPage(page: string): string {
   try {
     cpSync(join(ROOT, 'models', 'glassbert-mini'), join(directory, 'model'), { recursive: true });
     for (const made of ['SHA256SUMS', 'model.sig']) rmSync(join(directory, 'model', made), { force: true });
-    const program = /```js\n([\s\S]*?)```/.exec(page)?.[1].replace("'glassbert'", `'${join(ROOT, 'src', 'index.ts')}'`);
+    makeClone(join(directory, 'glassbert'));
+    const program = /```js\n([\s\S]*?)```/.exec(page)?.[1] ?? '';
     return page.replace(/```console\n([\s\S]*?)```/g, (_, block: string) => {
       const commands = block.split('\n').filter(line => line.startsWith('$ '));
       const runs = commands.map(command => {
-        if (existsSync(join(directory, 'inside'))) writeFileSync(join(directory, 'inside', 'load.mjs'), program ?? '');
+        const tool = join(directory, 'inside', 'tool');
+        if (existsSync(tool)) writeFileSync(join(tool, 'load.mjs'), program);
         return `${command}\n${run(command.slice(2), directory)}`;
       });
       return `\`\`\`console\n${runs.join('')}\`\`\``;
@@ -35,7 +38,7 @@ export function runPage(page: string): string {
 
 /** What a command prints, to either stream. */
 function run(command: string, directory: string): string {
-  const glassbert = `glassbert() { node "${join(ROOT, 'src', 'cli', 'main.ts')}" "$@"; }`;
+  const glassbert = 'glassbert() { node tool/node_modules/glassbert/dist/cli/main.js "$@"; }'; // as the page says
   const { stdout, error } = spawnSync('bash', ['-c', `exec 2>&1; ${glassbert}; ${command}`], {
     cwd: directory,
     encoding: 'utf8',

@@ -25,7 +25,7 @@ import {
   withStatement,
   withText,
 } from '../support/signatures.ts';
-import { authority, ecKeys, publicPem, signing } from '../support/x509.ts';
+import { authority, ecKeys, type KeyPair, publicPem, rsaKeys, signing } from '../support/x509.ts';
 
 const verify = (bytes: Uint8Array, policy: SignaturePolicy = POLICY) => verifyBundle(bytes, 'm/model.sig', policy);
 
@@ -152,11 +152,41 @@ const SIGNED: [string, ErrorCode, () => Uint8Array][] = [
     'E_BUNDLE',
     () => withStatement(({ predicate }) => Object.assign(predicate, { x: 1 })),
   ],
+  ['a field of the serialization that is none', 'E_BUNDLE', () => serialization({ x: 1 })],
+  // A reader that does not look closely takes these for the fields whose names they nearly have.
   [
-    'a field of the statement that is none',
+    'another predicate under a name in capitals',
     'E_BUNDLE',
-    () => withStatement(statement => Object.assign(statement, { x: 1 })),
+    () => withStatement(s => Object.assign(s, { Predicate: { ...s.predicate, resources: [] } })),
   ],
+  [
+    'another type as protobuf spells it',
+    'E_BUNDLE',
+    () => withStatement(s => Object.assign(s, { predicate_type: 'x' })),
+  ],
+  ['another subject with a long s', 'E_BUNDLE', () => withStatement(s => Object.assign(s, { ſubject: [] }))],
+  [
+    'another name of the subject',
+    'E_BUNDLE',
+    () => withStatement(({ subject }) => Object.assign(subject[0], { NAME: 'other' })),
+  ],
+  [
+    'another digest of the subject',
+    'E_BUNDLE',
+    () => withStatement(({ subject }) => Object.assign(subject[0].digest, { SHA256: '0'.repeat(64) })),
+  ],
+  [
+    'another name of a file',
+    'E_BUNDLE',
+    () => withStatement(({ predicate }) => Object.assign(predicate.resources[1], { Name: 'evil.py' })),
+  ],
+  [
+    'a field that is none, nested 100 levels',
+    'E_BUNDLE',
+    () => signedAs(PAYLOAD.replace('{', `{"x":${'['.repeat(100)}${']'.repeat(100)},`)),
+  ],
+  ['a field that is none, twice', 'E_BUNDLE', () => signedAs(PAYLOAD.replace('{', '{"x":1,"x":2,'))],
+  ['a field that is none and holds NaN', 'E_BUNDLE', () => signedAs(PAYLOAD.replace('{', '{"x":NaN,'))],
   ['a byte order mark in the payload', 'E_BUNDLE', () => signedAs(`\ufeff${PAYLOAD}`)],
   ['a payload that is no JSON', 'E_BUNDLE', () => signedAs('hello')],
   ['a payload nested 100,000 levels', 'E_BUNDLE', () => signedAs('['.repeat(100_000))],
@@ -213,11 +243,21 @@ const EDITED: [string, ErrorCode, () => Uint8Array][] = [
         Object.assign(b, { verificationMaterial: { certificate: { rawBytes: 'AAAA' }, tlogEntries: [] } }),
       ),
   ],
+  ['a broken key of its own', 'E_BUNDLE', () => withKey(Buffer.of(0, 0, 0))],
+  ['a broken key of its own, in DER', 'E_BUNDLE', () => withKey(derOf(KEYS).subarray(0, -1))],
   [
-    'a broken key of its own',
+    'a key of its own in DER with a byte behind it',
     'E_BUNDLE',
-    () => withBundle(b => Object.assign(b.verificationMaterial.publicKey, { rawBytes: 'AAAA' })),
+    () => withKey(Buffer.concat([derOf(KEYS), Buffer.of(0)])),
   ],
+  ['a key of its own of RSA, in DER', 'E_BUNDLE', () => withKey(derOf(rsaKeys(2048)))],
+  ['a key of its own of 30 MB', 'E_BUNDLE', () => withKey(Buffer.alloc(20_000_000, 0x30))],
+  [
+    'the signature of a single file',
+    'E_BUNDLE',
+    () => withBundle(b => Object.assign(b, { messageSignature: { signature: 'AAAA' } })),
+  ],
+  ['a field that is none and null', 'E_BUNDLE', () => withBundle(b => Object.assign(b, { x: null }))],
   ['no signatures', 'E_BUNDLE', () => withBundle(b => Object.assign(b.dsseEnvelope, { signatures: [] }))],
   ['a second signature', 'E_BUNDLE', () => withBundle(b => b.dsseEnvelope.signatures.push({ sig: 'AAAA', keyid: '' }))],
   ['an empty signature', 'E_BUNDLE', () => withBundle(b => Object.assign(b.dsseEnvelope.signatures[0], { sig: '' }))],
@@ -269,14 +309,9 @@ const EDITED: [string, ErrorCode, () => Uint8Array][] = [
         text.replace(/"hint":"([0-9a-f]*[a-f][0-9a-f]*)"/, (_, hint) => `"hint":"${hint.toUpperCase()}"`),
       ),
   ],
-  [
-    'another key of its own',
-    'E_SIGNATURE',
-    () =>
-      withBundle(b =>
-        Object.assign(b.verificationMaterial.publicKey, { rawBytes: Buffer.from(publicPem(other)).toString('base64') }),
-      ),
-  ],
+  ['another key of its own', 'E_SIGNATURE', () => withKey(Buffer.from(publicPem(other)))],
+  ['another key of its own, in DER', 'E_SIGNATURE', () => withKey(derOf(other))],
+  ['a key of its own on another curve, in DER', 'E_SIGNATURE', () => withKey(derOf(ecKeys('P-521')))],
   ['SHA-384 with P-256', 'E_SIGNATURE', () => signedAs(PAYLOAD, KEYS, 'sha384')],
   [
     'a signature of the bare payload',
@@ -290,6 +325,17 @@ const EDITED: [string, ErrorCode, () => Uint8Array][] = [
   ],
   ['a signature of zeros', 'E_SIGNATURE', () => signatureOf(Buffer.from('3006020100020100', 'hex'))],
 ];
+
+/** The good one, which says in the file itself which key it was made with. */
+function withKey(publicKey: Uint8Array): Uint8Array {
+  return withBundle(({ verificationMaterial }) => {
+    verificationMaterial.publicKey.rawBytes = Buffer.from(publicKey).toString('base64');
+  });
+}
+
+function derOf({ publicKey }: KeyPair): Uint8Array {
+  return publicKey.export({ type: 'spki', format: 'der' });
+}
 
 function edited(bytes: Uint8Array, change: (bundle: Editable) => void): Uint8Array {
   const bundle = JSON.parse(Buffer.from(bytes).toString());
@@ -371,6 +417,31 @@ const WARNED: [string, string[], () => Uint8Array][] = [
     () => withBundle(b => Object.assign(b.verificationMaterial.publicKey, { keyDetails: 'PKIX_ECDSA_P384_SHA_384' })),
   ],
   ['a single file', ['W_SINGLE_FILE'], () => signedAs(singleFile())],
+  [
+    'a field of the statement that is none',
+    ['W_STATEMENT_FIELD'],
+    () => withStatement(statement => Object.assign(statement, { x: { predicate: {} } })),
+  ],
+  [
+    'annotations of the subject',
+    ['W_STATEMENT_FIELD'],
+    () => withStatement(({ subject }) => Object.assign(subject[0], { annotations: { a: 1 } })),
+  ],
+  [
+    'a second digest of the subject',
+    ['W_STATEMENT_FIELD'],
+    () => withStatement(({ subject }) => Object.assign(subject[0].digest, { sha512: '0'.repeat(128) })),
+  ],
+  [
+    'a field of a file beside its three',
+    ['W_STATEMENT_FIELD'],
+    () => withStatement(({ predicate }) => Object.assign(predicate.resources[0], { size: 1 })),
+  ],
+  [
+    'fields that are none, and files in no order',
+    ['W_STATEMENT_FIELD', 'W_UNSORTED'],
+    () => signedAs(unsorted().replace('{', '{"__proto__":{"subject":[]},"constructor":1,')),
+  ],
 ];
 
 /** Files of one digest, so that the root digest fits any order. */
@@ -402,15 +473,38 @@ const SILENT: [string, () => Uint8Array][] = [
   ['spaces in the JSON of the payload', () => signedAs(JSON.stringify(JSON.parse(PAYLOAD), null, 2))],
   ['no ignored paths', () => serialization({ ignore_paths: undefined })],
   ['files in the order of the reference implementation', () => signedAs(signedPayload(['a/b', 'a-b', 'a.c']))],
+  ['its key in DER', () => withKey(derOf(KEYS))],
+  ['its key in PEM', () => withKey(Buffer.from(publicPem(KEYS)))],
+  ['a message signature of null', () => withBundle(b => Object.assign(b, { messageSignature: null }))],
   [
-    'a field of a file beside its three',
-    () => withStatement(({ predicate }) => Object.assign(predicate.resources[0], { size: 1 })),
+    'null for what is absent',
+    () =>
+      withBundle(b => {
+        Object.assign(b.verificationMaterial, {
+          certificate: null,
+          x509CertificateChain: null,
+          tlogEntries: null,
+          timestampVerificationData: null,
+        });
+        Object.assign(b.verificationMaterial.publicKey, { rawBytes: null, keyDetails: null });
+      }),
   ],
   ['the name of a file with a backslash', () => rename('0\\..\\x')],
 ];
 
 test.each(SILENT)('accepted: %s', async (_, make) => {
   expect((await verify(make())).warnings).toEqual([]);
+});
+
+test('of many fields that are not looked at a few are named and all are counted, in time and in words', async () => {
+  const evil = '\x1b]0;x\x07\u202e';
+  const statement = JSON.parse(PAYLOAD);
+  for (let i = 0; i < 100_000; i++) statement[`${evil}${i}`] = i;
+  const { warnings } = await verify(signedAs(JSON.stringify(statement)));
+  expect(warnings).toHaveLength(1);
+  expect(warnings[0].message).toMatch(/not looked at: (?:"\\u\S+0;x\S+", ){5}and 99995 more$/);
+  expect(warnings[0].message.length).toBeLessThan(500);
+  expect(warnings[0].message).not.toMatch(/[\p{C}]/u);
 });
 
 test('a signature of links can be accepted, and the name of the directory compared', async () => {

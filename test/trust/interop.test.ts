@@ -10,6 +10,7 @@ import { type ErrorCode, GlassbertError } from '../../src/errors.ts';
 import type { RecordedFile } from '../../src/trust/record.ts';
 import { type SignaturePolicy, signStatement, verifyBundle } from '../../src/trust/signature.ts';
 import { parseStatement } from '../../src/trust/statement.ts';
+import { examine, readStatement } from '../../src/trust/verify.ts';
 import { random } from '../support/random.ts';
 import { refusal } from '../support/refusal.ts';
 import { SIGNER } from '../support/signatures.ts';
@@ -46,6 +47,31 @@ function policies(): Record<string, [right: SignaturePolicy, wrong: SignaturePol
 const FLIPS = 100;
 
 const SHA256 = /^sha256:[0-9a-f]{64}$/;
+
+const FIELDS = fileURLToPath(new URL('../../../shared/cases/audit/sig/', import.meta.url));
+
+if (existsSync(FIELDS)) {
+  test.each([
+    ['statement-extra', '"extra"'],
+    ['subject-extra', '"subject[0].annotations"'],
+    ['resource-extra', '"predicate.resources[0].annotations"'],
+    ['predicate-extra', undefined],
+    ['serialization-extra', undefined],
+  ])('%s: fields of no specification are passed over where in-toto asks for it', async (name, field) => {
+    const options = { signature: `${FIELDS}${name}.sig`, publicKey: readFileSync(`${FIELDS}key.pub`, 'utf8') };
+    if (field === undefined) {
+      await refusal('E_BUNDLE', () => readStatement(`${FIELDS}simple`, options));
+      return;
+    }
+    const statement = await readStatement(`${FIELDS}simple`, options);
+    const { comparison } = await examine(`${FIELDS}simple`, statement, {});
+    expect(comparison.unchanged).toEqual(['config.json', 'sub/a.txt', 'weights.bin']);
+    const told = statement.warnings.filter(({ code }) => code === 'W_STATEMENT_FIELD');
+    expect(told.map(({ message }) => message.replace(/^.* at: /, ''))).toEqual([field]);
+  });
+} else {
+  test.skip('fields of no specification: not run: ../shared/cases is not here', () => {});
+}
 
 if (existsSync(OMS)) {
   const report: string[] = [];

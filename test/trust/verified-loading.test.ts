@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { DEFAULT_MODEL, type LoadOptions, SentenceEncoder, type VerifyOptions, type Warning } from '../../src/index.ts';
+import { defaultModel, type LoadOptions, SentenceEncoder, type VerifyOptions, type Warning } from '../../src/index.ts';
 import * as json from '../../src/io/json.ts';
 import { RegularFile } from '../../src/io/regular-file.ts';
 import { findFiles, hashFiles, rootDigest } from '../../src/trust/digests.ts';
@@ -330,12 +330,12 @@ test.each<[string, VerifyOptions]>([
   ['a time without certificates', { publicKey: 'x', at: 'now' }],
   ['a list in brackets', [] as unknown as VerifyOptions],
 ])('an argument that cannot be meant is refused: %s', async (_, verify) => {
-  await refusal('E_ARGUMENT', () => SentenceEncoder.load(DEFAULT_MODEL, { verify }));
+  await refusal('E_ARGUMENT', () => SentenceEncoder.load(defaultModel(), { verify }));
 });
 
 test('a policy that was computed and came out undefined does not load unverified', async () => {
   const options = { verify: undefined } as unknown as LoadOptions;
-  await refusal('E_ARGUMENT', () => SentenceEncoder.load(DEFAULT_MODEL, options));
+  await refusal('E_ARGUMENT', () => SentenceEncoder.load(defaultModel(), options));
 });
 
 test.each(['model.sig', 'SHA256SUMS'])('%s that is a link out of the directory is not read', async name => {

@@ -282,7 +282,7 @@ const name = (text: string): Bytes => {
 export function assemble(
   functions: ReadonlyMap<string, FunctionCode>,
   pages: { initial: number; maximum: number; shared: boolean },
-): Uint8Array<ArrayBuffer> {
+): Uint8Array {
   const all = [...functions];
   const types = all.map(([, f]) => [0x60, ...vector(f.parameters.map(({ type }) => [TYPE[type]])), 0]);
   const limits = [pages.shared ? 0x03 : 0x01, ...u32(pages.initial), ...u32(pages.maximum)];

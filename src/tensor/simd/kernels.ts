@@ -12,17 +12,16 @@ import { GlassbertError } from '../../errors.ts';
 import { ACTIVATIONS, activate } from '../activations.ts';
 import { type Kernels, type Linear, oracleKernels, referenceKernels } from '../kernels.ts';
 import type { Floats } from '../tensor.ts';
-import { assemble, type FunctionCode } from './assembler.ts';
+import type { FunctionCode } from './assembler.ts';
 import { attentionCode, attentionScratchBytes } from './attention.ts';
 import { activateCode, geluOf, geluTanhOf, reluOf } from './elementary.ts';
+import { type Exports, newMemory, outOfMemory, PAGE, sharesMemory, start } from './engine.ts';
 import type { Gang } from './gang.ts';
 import { type DotName, fastestDot, fitsInt8, int8Functions, int8Linear, packInt8 } from './int8.ts';
 import { layerNormCode, layerNormScratchBytes } from './layer-norm.ts';
 import { linearCode, pack } from './matmul.ts';
-import { plainMadd, relaxedMadd, type Target, TILE_ROWS } from './tile.ts';
-
-const PAGE = 65536;
-const MAX_PAGES = 65536; // 4 GiB, all that 32-bit addresses reach
+import { keptBytes, plainMadd, relaxedMadd, type Target, TILE_ROWS } from './tile.ts';
+import { joiningVectors } from './wide.ts';
 
 /** Rows that may be read or written beyond the last: five by a tile of six, fifteen by sixteen packed keys. */
 const OVERHANG = 16;
@@ -47,15 +46,13 @@ const FAST: ReadonlyMap<string, keyof typeof ACTIVATION_CODE> = new Map([
   ['relu', 'relu'],
 ]);
 
-type Exports = Record<string, (...operands: number[]) => void>;
-
 /** What a module is for. */
 interface Build {
   readonly columns: Target['columns'];
   readonly int8: boolean;
 }
 
-function moduleBytes(dot: DotName, { columns, int8 }: Build): Uint8Array<ArrayBuffer> {
+function functionsOf(dot: DotName, { columns, int8 }: Build): Map<string, FunctionCode> {
   const madd = dot === 'words' ? plainMadd : relaxedMadd;
   const target = { madd, columns };
   const functions: [string, FunctionCode][] = [
@@ -67,7 +64,7 @@ function moduleBytes(dot: DotName, { columns, int8 }: Build): Uint8Array<ArrayBu
     functions.push([`linear ${name}`, linearCode(target, activation)], [name, activateCode(madd, activation)]);
   }
   if (int8) functions.push(...int8Functions({ dot, columns }, ACTIVATION_CODE));
-  return assemble(new Map(functions), { initial: 1, maximum: MAX_PAGES, shared: true });
+  return new Map(functions);
 }
 
 /** Compiled once a process: with fused multiply-add where the engine has it, without where it has SIMD alone. */
@@ -78,45 +75,52 @@ interface Compiled {
   readonly dot: DotName;
 }
 
+/** Null where this engine does not run it. */
 function compile(build: Build): Compiled | null {
   const key = `${build.columns} ${build.int8}`;
   let result = compiled.get(key);
   if (result !== undefined) return result;
   const dot = fastestDot(runAlone);
-  const bytes = moduleBytes(dot, build);
-  result = WebAssembly.validate(bytes) ? { module: new WebAssembly.Module(bytes), dot } : null;
+  const started = start(functionsOf(dot, build));
+  result = started === null ? null : { module: started.module, dot };
   compiled.set(key, result);
   return result;
 }
 
-/** What the function "run" leaves in a memory of its own; null where the engine does not know its instructions. */
+/** What the function "run" leaves in a memory of its own; null where the engine does not run it. */
 function runAlone(functions: ReadonlyMap<string, FunctionCode>): Int32Array | null {
-  const pages = { initial: 1, maximum: 1, shared: true };
-  const bytes = assemble(functions, pages);
-  if (!WebAssembly.validate(bytes)) return null;
-  const memory = new WebAssembly.Memory(pages);
-  const { run } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } }).exports as Exports;
-  run();
-  return new Int32Array(memory.buffer);
+  const started = start(functions);
+  if (started === null) return null;
+  started.run.run();
+  return new Int32Array(started.memory.buffer);
 }
 
-/** Whether this engine runs them: it needs WebAssembly SIMD and shared memory. */
+/** Whether this engine runs them: it needs WebAssembly SIMD, and leave to compile it. */
 export function hasSimd(): boolean {
-  return typeof SharedArrayBuffer !== 'undefined' && compile({ columns: 8, int8: false }) !== null;
+  return compile({ columns: 8, int8: false }) !== null;
 }
 
 /**
  * Kernels with vectors of 256 bits, by an experimental flag of V8 that is set here, for the whole process. They are compared
  * with the oracle, those of int8 with their like of 128 bits, before anything relies on them.
  *
- * @returns null where the engine is another or the check fails
+ * @returns null where the flag makes no vector wider, or the check fails
  */
 export function wideKernels(options: { int8?: boolean } = {}): SimdKernels | null {
-  const v8 = globalThis.process?.getBuiltinModule?.('node:v8');
-  if (v8 === undefined || !hasSimd()) return null;
-  v8.setFlagsFromString('--experimental-wasm-revectorize');
-  const kernels = simdKernels({ ...options, columns: 16 });
-  return agree(kernels, options.int8 ? simdKernels(options) : oracleKernels) ? kernels : null;
+  if (!hasSimd()) return null;
+  const trusted = options.int8 ? simdKernels(options) : oracleKernels;
+  return joiningVectors(() => {
+    const kernels = simdKernels({ ...options, columns: 16 });
+    return agree(kernels, trusted) ? kernels : null;
+  });
+}
+
+/**
+ * Whether a layer or a head of this width has the same bits with vectors of 256 bits as without: whole tiles of 16 columns, or no
+ * tile of 8 either, so that the plain page computes both.
+ */
+export function keepsBits(width: number): boolean {
+  return width % 16 === 0 || width % 8 !== 0;
 }
 
 /** A product and an attention of shapes with edges, to within what f32 explains. */
@@ -154,28 +158,15 @@ export interface SharedKernels {
 }
 
 export interface SimdKernels extends Kernels {
-  /** Parts of the memory for so many threads, behind what these kernels keep for themselves. Once, after loading. */
-  share(threads: number): SharedKernels[];
+  /**
+   * Parts of the memory for so many threads, behind what these kernels keep for themselves. Once, after loading. Not there
+   * where the engine has no memory to share.
+   */
+  share?(threads: number): SharedKernels[];
   /** The operations of `run` in parts, one for each thread of the gang. */
   withGang<Result>(gang: Gang, run: () => Result): Result;
   /** What a thread of a gang does: operation number `operation`, on addresses in the shared memory. */
   serve(operation: number, operands: Float64Array): void;
-}
-
-function newMemory(): WebAssembly.Memory {
-  try {
-    return new WebAssembly.Memory({ initial: 1, maximum: MAX_PAGES, shared: true });
-  } catch (cause) {
-    throw outOfMemory(MAX_PAGES * PAGE, cause);
-  }
-}
-
-function outOfMemory(bytes: number, cause?: unknown): GlassbertError {
-  return new GlassbertError('E_MEMORY', 'there is not enough memory', {
-    found: `${bytes} bytes more were needed`,
-    hint: 'Smaller batches, shorter texts or fewer threads need less.',
-    cause,
-  });
 }
 
 /** New kernels, with a memory of their own or in their part of a shared one. */
@@ -184,11 +175,14 @@ export function simdKernels(options: Partial<Build> & { shared?: SharedKernels }
   const { columns: W, int8: quantized } = { columns: 8, int8: false, ...options, ...shared } as Build;
   const { module, dot } = (shared ?? compile({ columns: W, int8: quantized }) ?? {}) as Partial<Compiled>;
   if (module === undefined || dot === undefined) {
-    throw new GlassbertError('E_ARGUMENT', 'this engine has no WebAssembly SIMD');
+    throw new GlassbertError('E_ARGUMENT', 'this engine has no WebAssembly SIMD', {
+      expected: 'kernels "auto" or "reference"',
+    });
   }
-  const memory = (shared?.memory as WebAssembly.Memory | undefined) ?? newMemory();
+  const home = shared === undefined ? newMemory() : { memory: shared.memory as WebAssembly.Memory, limit: shared.end };
+  const { memory } = home;
   const wasm = new WebAssembly.Instance(module, { env: { memory } }).exports as Exports;
-  let limit = shared?.end ?? MAX_PAGES * PAGE;
+  let { limit } = home;
   let end = shared?.start ?? FIRST_ADDRESS;
   let gang: Gang | null = null;
   const names = Object.keys(wasm); // in the order of the module, the same in every thread
@@ -212,8 +206,8 @@ export function simdKernels(options: Partial<Build> & { shared?: SharedKernels }
     gang.run(names.indexOf(name), parts, own);
   }
 
-  /** As it is now: `buffer` alone may be as it was before another thread grew it. */
-  const sizeOfMemory = (): number => PAGE * memory.grow(0);
+  /** As it is now: `buffer` alone may be as it was before another thread grew it. One that nobody shares never grows. */
+  const sizeOfMemory = (): number => (sharesMemory() ? PAGE * memory.grow(0) : limit);
 
   /** The address of so many bytes more; multiples of 64, the line of a cache. */
   function allocate(bytes: number): number {
@@ -255,11 +249,22 @@ export function simdKernels(options: Partial<Build> & { shared?: SharedKernels }
       }
       // Parts are whole tiles, so that none writes beyond its rows into those of another.
       inParts(activation === undefined ? 'linear' : `linear ${activation}`, N, TILE_ROWS, (first, rows) => {
-        return [at(out) + 4 * F * first, at(x) + 4 * D * first, at(w.weight), bias, rows, D, F];
+        return [at(out) + 4 * F * first, at(x) + 4 * D * first, at(w.weight), bias, rows, D, F, allocate(keptBytes(W))];
       });
     }
     end = mark;
   }
+
+  const share = (threads: number): SharedKernels[] => {
+    const left = Math.floor((limit - end) / PAGE) * PAGE;
+    const part = Math.min(Math.floor(left / (threads + 1) / PAGE) * PAGE, MAX_SCRATCH);
+    const first = Math.ceil(end / PAGE) * PAGE + part;
+    limit = first;
+    return Array.from({ length: threads }, (_, i) => {
+      const start = first + i * part;
+      return { memory, module, columns: W, int8: quantized, dot, start, end: start + part };
+    });
+  };
 
   return {
     name: `${quantized ? 'int8' : 'simd'}${W === 16 ? ' wide' : ''}`,
@@ -348,15 +353,6 @@ export function simdKernels(options: Partial<Build> & { shared?: SharedKernels }
       }
     },
     serve: (operation, operands) => wasm[names[operation]](...operands),
-    share(threads) {
-      const left = Math.floor((limit - end) / PAGE) * PAGE;
-      const part = Math.min(Math.floor(left / (threads + 1) / PAGE) * PAGE, MAX_SCRATCH);
-      const first = Math.ceil(end / PAGE) * PAGE + part;
-      limit = first;
-      return Array.from({ length: threads }, (_, i) => {
-        const start = first + i * part;
-        return { memory, module, columns: W, int8: quantized, dot, start, end: start + part };
-      });
-    },
+    ...(sharesMemory() ? { share } : {}),
   };
 }

@@ -13,7 +13,7 @@ import { type Madd, type Target, TILE_ROWS, tileOf } from './tile.ts';
 const BLOCK = 16 * TILE_ROWS;
 
 /**
- * linear(out [N, F], x [N, D], panels, bias [F], N, D, F), F a multiple of W.
+ * linear(out [N, F], x [N, D], panels, bias [F], N, D, F, scratch: keptBytes(W)), F a multiple of W.
  *
  * @param activation - applied to the sums before they are stored
  */
@@ -21,9 +21,9 @@ export function linearCode(
   target: Target,
   activation?: (f: FunctionCode, madd: Madd) => (x: Code) => Code,
 ): FunctionCode {
-  const f = new FunctionCode(['i32', 'i32', 'i32', 'i32', 'i32', 'i32', 'i32']);
+  const f = new FunctionCode(['i32', 'i32', 'i32', 'i32', 'i32', 'i32', 'i32', 'i32']);
   const W = target.columns;
-  const [out, x, panels, bias, N, D, F] = f.parameters;
+  const [out, x, panels, bias, N, D, F, kept] = f.parameters;
   const [first, end, n, column, a, b, c, start, aStride, cStride] = f.localsOf('i32', 10);
   const tile = tileOf(f, target);
   const finish = activation?.(f, target.madd);
@@ -42,7 +42,7 @@ export function linearCode(
         i32.add(i32.add(f.get(out), i32.mul(f.get(first), f.get(cStride))), i32.shl(f.get(column), i32.const(2))),
       );
       f.for(n, f.get(first), f.get(end), TILE_ROWS, () => {
-        tile({ a, aStride, b, bStride: 4 * W, K: D, c, cStride, start, finish });
+        tile({ a, aStride, b, bStride: 4 * W, K: D, c, cStride, start, kept, finish });
         f.set(a, i32.add(f.get(a), i32.mul(f.get(aStride), i32.const(TILE_ROWS))));
         f.set(c, i32.add(f.get(c), i32.mul(f.get(cStride), i32.const(TILE_ROWS))));
       });

@@ -1,0 +1,30 @@
+/**
+ * What is done when a signal ends the program: Ctrl-C, `kill`, a terminal that is closed. Each waits for nothing; who wants to be
+ * asked says so with `onInterrupt`. A second signal finds the program gone.
+ */
+import { EXIT } from './exit-codes.ts';
+
+const SIGNALS = { SIGINT: EXIT.sigint, SIGTERM: EXIT.sigterm, SIGHUP: EXIT.sighup } as const;
+
+const actions = new Set<() => void>();
+
+/** @param act - synchronous: nothing runs after it. @returns forgets it again */
+export function onInterrupt(act: () => void): () => void {
+  actions.add(act);
+  return () => {
+    actions.delete(act);
+  };
+}
+
+/** Files under way are removed on exit, see output.ts. */
+export function endOnSignals(): void {
+  for (const [signal, exitCode] of Object.entries(SIGNALS)) {
+    process.once(signal, () => {
+      try {
+        for (const act of actions) act();
+      } finally {
+        process.exit(exitCode);
+      }
+    });
+  }
+}

@@ -1,0 +1,26 @@
+/**
+ * Files that come with the program and lie beside its modules: the scripts of threads, the model that ships with the package.
+ * A bundler puts a program into one file elsewhere, and may leave it no address at all (`import.meta.url` is undefined in
+ * CommonJS); then they are not there. Nothing asks while modules are imported.
+ */
+import { existsSync } from 'node:fs';
+
+/**
+ * @param module - `import.meta.url` of the caller
+ * @param path - from there; a name, not a literal `new URL(...)` at the caller, which bundlers take for an asset of theirs
+ * @returns null where the module has no address or is not of a disk
+ */
+export function urlBeside(module: string | undefined, path: string): URL | null {
+  return module?.startsWith('file:') ? new URL(path, module) : null;
+}
+
+/**
+ * The script of a thread, beside the module that starts it.
+ *
+ * @param name - without its ending, which is the caller's: .ts in the sources, .js where they are built
+ * @returns null where there is no such file
+ */
+export function scriptBeside(module: string | undefined, name: string): URL | null {
+  const url = urlBeside(module, `./${name}${module?.endsWith('.ts') ? '.ts' : '.js'}`);
+  return url !== null && existsSync(url) ? url : null;
+}

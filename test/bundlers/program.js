@@ -1,0 +1,16 @@
+import { createHash } from 'node:crypto';
+import { SentenceEncoder } from 'glassbert';
+
+// Not top-level await: what is built for CommonJS has none.
+(async () => {
+  const warnings = [];
+  const encoder = await SentenceEncoder.load(process.argv[2], {
+    threads: 2,
+    onWarning: ({ code }) => warnings.push(code),
+  });
+  const texts = Array.from({ length: 300 }, (_, i) => `text number ${i} with a few words`);
+  const { data, shape } = await encoder.encode(texts);
+  const sha256 = createHash('sha256').update(data).digest('hex');
+  process.stdout.write(JSON.stringify({ shape, sha256, threads: encoder.report.threads, warnings }));
+  await encoder.dispose();
+})();

@@ -1,0 +1,237 @@
+/** Many calls at once: they share passes and threads, the program goes on meanwhile, and each call ends as if it were alone. */
+import { readFileSync } from 'node:fs';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { type Floats, type Input, type LoadOptions, type Progress, rowOf, SentenceEncoder } from '../src/index.ts';
+import { copyModel } from './support/model-copy.ts';
+import { random } from './support/random.ts';
+import { refusal } from './support/refusal.ts';
+
+const { items }: { items: { text: string }[] } = JSON.parse(
+  readFileSync(new URL('fixtures/glassbert-mini/reference.json', import.meta.url), 'utf8'),
+);
+const texts = items.map(({ text }) => text).filter(text => text.length < 200);
+const many = (count: number): string[] => Array.from({ length: count }, (_, i) => `${i} ${texts[i % texts.length]}`);
+const LONG = 'The weather is lovely today, and so it was. '.repeat(40);
+
+async function load(options: LoadOptions, directory?: string): Promise<SentenceEncoder> {
+  const encoder = await SentenceEncoder.load(directory, options);
+  onTestFinished(() => encoder.dispose());
+  return encoder;
+}
+
+/**
+ * What `run` gives, how long it took, how often a timer of 5 ms fired meanwhile, and how many turns the event loop had, which
+ * does not depend on how busy the machine is.
+ */
+async function watched<Result>(run: () => Promise<Result>) {
+  let [fired, turns, isOver] = [0, 0, false];
+  const timer = setInterval(() => fired++, 5);
+  const turn = (): void => {
+    turns++;
+    if (!isOver) setImmediate(turn);
+  };
+  setImmediate(turn);
+  const begin = performance.now();
+  try {
+    return { result: await run(), took: performance.now() - begin, fired, turns };
+  } finally {
+    isOver = true;
+    clearInterval(timer);
+  }
+}
+
+describe.each([{ threads: 1 }, { threads: 2 }])('$threads threads', options => {
+  test('500 calls at once have the bits of one, cost about as much, and timers fire', async () => {
+    const encoder = await load(options);
+    const inputs = many(500);
+    await encoder.encode(inputs.slice(0, 100)); // threads are started
+    const one = await watched(() => encoder.encode(inputs));
+    const each = await watched(() => Promise.all(inputs.map(text => encoder.encode(text))));
+    const row = (b: number): Floats => rowOf(one.result, b);
+    expect(each.result.every(({ data }, b) => data.every((value, d) => value === row(b)[d]))).toBe(true);
+    for (const { took, fired, turns } of [one, each]) {
+      expect(turns).toBeGreaterThan(20); // some 10,000 tokens, at most 512 in a pass
+      expect(fired).toBeGreaterThan(took / 250); // every 10 to 30 ms on a quiet machine
+    }
+    expect(each.took).toBeLessThan(3 * one.took + 100); // 0.9 to 1.1 on a quiet machine
+  });
+
+  test('calls of all sizes at once have the bits that they have alone', async () => {
+    const encoder = await load(options);
+    const { integer } = random(7);
+    const calls = Array.from({ length: 25 }, (): Input[] =>
+      Array.from({ length: integer(12) }, (): Input => {
+        const [a, b] = [texts[integer(texts.length)], texts[integer(texts.length)]];
+        return [a, '', [a, b] as const, LONG][Math.min(3, integer(60) >> 4)];
+      }),
+    );
+    const alone = [];
+    for (const call of calls) alone.push(await encoder.encode(call, { prompt: 'p: ' }));
+    const sizes = { batchSize: 1 + integer(9) };
+    expect(await Promise.all(calls.map(call => encoder.encode(call, { prompt: 'p: ', ...sizes })))).toEqual(alone);
+  });
+
+  test('one after the other, calls let timers fire too', async () => {
+    const encoder = await load(options);
+    const { took, fired, turns } = await watched(async () => {
+      for (let i = 0; i < 300; i++) await encoder.encode('hello world');
+    });
+    expect(turns).toBeGreaterThan(20);
+    expect(fired).toBeGreaterThan(took / 250);
+  });
+
+  test('a small call is not held up by a large one', async () => {
+    const encoder = await load(options);
+    let texts = 0;
+    const large = encoder.encode(many(600), { onProgress: progress => (texts = progress.texts) });
+    await new Promise(resolve => setTimeout(resolve, 30));
+    for (let i = 0; i < 3; i++) {
+      const before = texts;
+      await encoder.encode('a small one');
+      // Passes of 32 texts: those that the threads have, and those in which the small one's turn comes.
+      expect(texts - before).toBeLessThanOrEqual(32 * (2 * options.threads + 2));
+    }
+    expect(texts).toBeLessThan(600);
+    await large;
+  });
+
+  test('a call that fails fails alone', async () => {
+    const model = copyModel('bert-prompts');
+    const encoder = await load(options, model.directory);
+    const inputs = many(60);
+    const expected = await encoder.encode(inputs);
+    const thrown = new Error('mine');
+    const throwing = (): never => {
+      throw thrown;
+    };
+    const [good, progress, observe, text] = await Promise.allSettled([
+      encoder.encode(inputs),
+      encoder.encode(inputs, { onProgress: throwing }),
+      encoder.encode(inputs, { observe: throwing }),
+      encoder.encode([...inputs, 5 as never]),
+    ]);
+    expect(good).toEqual({ status: 'fulfilled', value: expected });
+    for (const failed of [progress, observe]) expect(failed).toEqual({ status: 'rejected', reason: thrown });
+    expect(text).toMatchObject({ status: 'rejected', reason: { code: 'E_ARGUMENT' } });
+    expect(await encoder.encode(inputs)).toEqual(expected);
+  });
+});
+
+describe('prompts that the pooling leaves out', () => {
+  test('each call of a pass has its own', async () => {
+    const model = copyModel('bert-prompts');
+    model.edit('1_Pooling/config.json', json => ({ ...json, include_prompt: false }));
+    const encoder = await load({ threads: 2 }, model.directory);
+    const prompts = ['', 'one: ', 'a much longer prompt: '];
+    const alone = [];
+    for (const prompt of prompts) alone.push(await encoder.encode(texts[0], { prompt }));
+    const all = await Promise.all(prompts.map(prompt => encoder.encode(texts[0], { prompt })));
+    expect(all).toEqual(alone);
+    expect(alone[0]).not.toEqual(alone[1]);
+  });
+});
+
+describe('a vector that is not finite', () => {
+  test('fails the call that it is of, not those of the same pass', async () => {
+    // The weights of "hello" go to the Dense module alone, where they overflow: CLS of "hello" is told from others by its sign.
+    const model = copyModel('bert-cls-dense-tanh');
+    const plain = await load({}, model.directory);
+    const cls = async (text: string): Promise<Floats> => {
+      let pooled: Floats = new Float32Array(0);
+      await plain.encode(text, {
+        observe: (name, { data }) => {
+          if (name === 'pooling') pooled = data.slice();
+        },
+      });
+      return pooled;
+    };
+    const [a, hello] = [await cls('a'), await cls('hello')];
+    // Orthogonal to the one, not to the other, and so long that the sum is beyond f32.
+    const dot = (x: Floats, y: Floats): number => Array.from(x).reduce((sum, value, d) => sum + value * y[d], 0);
+    const weights = a.map((value, d) => hello[d] - (value * dot(a, hello)) / dot(a, a));
+    const largest = Math.max(...weights.map(Math.abs));
+    model.edit('2_Dense/config.json', json => ({ ...json, activation_function: 'torch.nn.modules.linear.Identity' }));
+    model.editTensors(tensors => {
+      const data = Float32Array.from({ length: 20 * 32 }, (_, i) => (weights[i % 32] / largest) * 3e38);
+      tensors.set('linear.weight', { dtype: 'F32', shape: [20, 32], data });
+    }, '2_Dense/model.safetensors');
+    for (const threads of [1, 2]) {
+      const encoder = await load({ threads }, model.directory);
+      const [bad, good] = await Promise.allSettled([encoder.encode(['a', 'hello']), encoder.encode(['a', 'a'])]);
+      expect(bad).toMatchObject({ status: 'rejected', reason: { code: 'E_TENSOR_VALUE' } });
+      expect(good.status).toBe('fulfilled');
+      expect((bad as PromiseRejectedResult).reason.message).toContain('text 1');
+    }
+  });
+});
+
+describe('signal', () => {
+  test.each([1, 2])(
+    'ends a call that waits and one under way, with its reason; others go on (%d threads)',
+    async threads => {
+      const encoder = await load({ threads });
+      const controller = new AbortController();
+      const { signal } = controller;
+      const other = encoder.encode(many(100));
+      const reports: Progress[] = [];
+      const onProgress = (progress: Progress): void => {
+        reports.push(progress);
+        if (reports.length === 2) controller.abort('enough');
+      };
+      const ended = await Promise.allSettled([
+        encoder.encode(many(2000), { signal, onProgress, batchSize: 4 }),
+        encoder.encode(many(2000), { signal }),
+      ]);
+      for (const call of ended) expect(call).toEqual({ status: 'rejected', reason: 'enough' });
+      expect((await other).shape).toEqual([100, 192]);
+      await encoder.encode(many(50));
+      expect(reports.length).toBe(2); // nobody hears of it afterwards
+    },
+  );
+
+  test('aborted before, it computes nothing', async () => {
+    const encoder = await load({ threads: 1 });
+    const reason = new Error('too late');
+    const seen: string[] = [];
+    const call = encoder.encode('a', { signal: AbortSignal.abort(reason), observe: name => seen.push(name) });
+    await expect(call).rejects.toBe(reason);
+    expect(seen).toEqual([]);
+  });
+
+  test('leaves no listener behind, however the call ends', async () => {
+    const encoder = await load({ threads: 2 });
+    const { signal } = new AbortController();
+    let listeners = 0;
+    const counting = {
+      get aborted() {
+        return signal.aborted;
+      },
+      reason: undefined,
+      addEventListener: () => void listeners++,
+      removeEventListener: () => void listeners--,
+    };
+    await encoder.encode(many(40), { signal: counting });
+    const onProgress = (): never => {
+      throw new Error('no');
+    };
+    await expect(encoder.encode(many(40), { signal: counting, onProgress })).rejects.toThrow('no');
+    expect(listeners).toBe(0);
+    await refusal('E_ARGUMENT', () => encoder.encode('a', { signal: {} as AbortSignal }));
+  });
+});
+
+describe('onProgress', () => {
+  test.each([1, 2])('counts texts, tokens and those that were cut (%d threads)', async threads => {
+    const encoder = await load({ threads });
+    const inputs = [...many(60), LONG, LONG];
+    const reports: Progress[] = [];
+    await encoder.encode(inputs, { onProgress: progress => reports.push(progress), batchSize: 8 });
+    const tokens = inputs.reduce((sum, text) => sum + encoder.tokenize(text).ids.length, 0);
+    expect(reports.at(-1)).toEqual({ texts: 62, total: 62, tokens, cut: 2 });
+    expect(reports.length).toBeGreaterThanOrEqual(8);
+    for (const [i, { texts, total }] of reports.entries()) {
+      expect(texts).toBeGreaterThan(reports[i - 1]?.texts ?? 0);
+      expect(total).toBe(62);
+    }
+  });
+});
