@@ -9,6 +9,7 @@ import { checkDirectory } from '../../src/completeness/check-directory.ts';
 import { GlassbertError } from '../../src/errors.ts';
 import { SentenceEncoder } from '../../src/index.ts';
 import { loadTokenizer } from '../../src/text/load-tokenizer.ts';
+import { glassbert } from '../cli/run.ts';
 import { copyModel, FIXTURES } from '../support/model-copy.ts';
 
 type Model = ReturnType<typeof copyModel>;
@@ -284,6 +285,39 @@ describe('a directory that loads is not complete where something else than the m
     expect(verdict).not.toBe('complete');
     expect(findings).toContainEqual(expect.objectContaining({ severity: 'error', code: error }));
     expect(works.map(({ works }) => works)).toEqual([true, true, true]);
+  });
+});
+
+/** Of each kind one, for each takes two programs. */
+const OF_EACH_KIND = new Set([
+  'no model.safetensors',
+  'no 1_Pooling/config.json',
+  'no config.json',
+  'no tokenizer.json',
+  'no tokenizer and no weights',
+  'a pointer instead of modules.json',
+  'a pointer instead of model.safetensors',
+  'nothing in model.safetensors',
+  'weights that end too early',
+  'a pickle that is a pointer',
+  'an adapter alone, in a bare directory',
+  'a static embedding',
+  'the weights of a module are missing',
+  'a width that does not follow',
+  'a tokenizer of another kind',
+]);
+
+describe('what is said to work does, and nothing else', () => {
+  const chosen = BROKEN.filter(({ what }) => OF_EACH_KIND.has(what));
+  test('of each kind there is one', () => expect(chosen).toHaveLength(OF_EACH_KIND.size));
+
+  test.each(chosen)('$what', async ({ from, make = () => {} }) => {
+    const model = copyModel(from);
+    make(model);
+    const { works } = await checkDirectory(model.directory);
+    const tokens = await glassbert(['tokens', 'a text', '--model', model.directory]);
+    const inspect = await glassbert(['inspect', model.directory]);
+    expect(works.map(({ works }) => works)).toEqual([false, tokens.status === 0, inspect.status === 0]);
   });
 });
 
