@@ -10,7 +10,7 @@ import { GlassbertError } from '../../src/errors.ts';
 import { SentenceEncoder } from '../../src/index.ts';
 import { loadTokenizer } from '../../src/text/load-tokenizer.ts';
 import { glassbert } from '../cli/run.ts';
-import { copyModel, FIXTURES } from '../support/model-copy.ts';
+import { copyModel, FIXTURES, prefixTensors, writeVocabTxt } from '../support/model-copy.ts';
 
 type Model = ReturnType<typeof copyModel>;
 
@@ -63,13 +63,6 @@ const makeDirectory =
   (model: Model): void =>
     void mkdirSync(model.path(name));
 
-/** vocab.txt as Python writes it for tokenizer.json: a line for each token, in the order of the ids. */
-const writeVocabTxt = (model: Model): void => {
-  const { vocab } = JSON.parse(model.read('tokenizer.json')).model as { vocab: Record<string, number> };
-  const tokens = Object.entries(vocab).sort(([, a], [, b]) => a - b);
-  model.write('vocab.txt', tokens.map(([token]) => `${token}\n`).join(''));
-};
-
 /** Moves the token of the last id away, or ids after `at` up by `gap`, as where some were never used. */
 const leaveGap =
   (at: number, gap: number) =>
@@ -82,16 +75,6 @@ const leaveGap =
       }
     });
   };
-
-const prefixTensors =
-  (prefix: string) =>
-  (model: Model): void =>
-    model.editTensors(tensors => {
-      for (const [name, tensor] of [...tensors]) {
-        tensors.delete(name);
-        tensors.set(prefix + name, tensor);
-      }
-    });
 
 const addTensor =
   (name: string, length = 1) =>

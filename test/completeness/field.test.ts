@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { checkDirectory } from '../../src/completeness/check-directory.ts';
 import { glassbert } from '../cli/run.ts';
-import { copyModel } from '../support/model-copy.ts';
+import { copyModel, prefixTensors, writeVocabTxt } from '../support/model-copy.ts';
 
 type Model = ReturnType<typeof copyModel>;
 
@@ -40,16 +40,6 @@ const renamed =
   (model: Model): void =>
     renameSync(model.path('model.safetensors'), model.path(name));
 
-const prefixed =
-  (prefix: string) =>
-  (model: Model): void =>
-    model.editTensors(tensors => {
-      for (const [name, tensor] of [...tensors]) {
-        tensors.delete(name);
-        tensors.set(prefix + name, tensor);
-      }
-    });
-
 const adapter = (model: Model): void => {
   model.write('adapter_config.json', '{"peft_type": "LORA", "base_model_name_or_path": "me/base", "r": 8}');
   model.write('adapter_model.safetensors', 'x');
@@ -67,9 +57,7 @@ const flattened =
 const vocabTxt =
   (end: string) =>
   (model: Model): void => {
-    const { vocab } = JSON.parse(model.read('tokenizer.json')).model as { vocab: Record<string, number> };
-    const tokens = Object.entries(vocab).sort(([, a], [, b]) => a - b);
-    model.write('vocab.txt', tokens.map(([token]) => token + end).join(''));
+    writeVocabTxt(model, end);
     model.remove('tokenizer.json');
     model.edit('tokenizer_config.json', json => void Object.assign(json, { tokenizer_class: 'BertTokenizer' }));
   };
@@ -188,7 +176,7 @@ const KINDS: Readonly<Record<string, readonly Situation[]>> = {
   'a prefix of all tensors is named': ['_orig_mod.', 'module.', 'model.', '0.auto_model.', '_orig_mod.module.'].map(
     prefix => ({
       what: prefix,
-      make: prefixed(prefix),
+      make: prefixTensors(prefix),
       errors: ['E_TENSOR_MISSING model.safetensors'],
       says: [`are there under "${prefix}"`],
       never: ['were not saved whole', 'W_TENSORS_UNUSED'],
