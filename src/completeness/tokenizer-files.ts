@@ -94,13 +94,13 @@ function checkTemplate(json: JsonObject, ids: Ids, file: string): void {
 
 /**
  * The same tokens in the same order. Python writes vocab.txt in the order of the ids, a line for each token and none for an
- * id that no token has (BertTokenizer.save_vocabulary), so behind such a gap the lines no longer are the ids. Added tokens
- * it may lack.
+ * id that no token has (BertTokenizer.save_vocabulary), so behind such a gap the lines no longer are the ids; other writers
+ * leave a blank line there. Added tokens it may lack.
  */
 function checkSame(ids: Ids, others: Ids, file: string): void {
   const differing: string[] = [];
   for (const [token] of ids) if (others.get(token) === undefined && !ids.added.has(token)) differing.push(token);
-  for (const [token] of others) if (ids.get(token) === undefined) differing.push(token);
+  for (const [token] of others) if (ids.get(token) === undefined && token !== '') differing.push(token);
   const here = tokensInOrder(others, ids);
   for (const [place, token] of tokensInOrder(ids, others).entries()) if (here[place] !== token) differing.push(token);
   if (differing.length === 0) return;

@@ -58,10 +58,10 @@ const HOSTILE: readonly { what: string; make: (model: Model) => void; verdict?: 
     verdict: 'unsafe',
   },
   {
-    what: 'an index of 90,000 tensors that are nowhere',
+    what: 'an index of 50,000 tensors that are nowhere',
     make: model => {
       shards(model, 1, (_, t) => `t${t}`);
-      const weight_map = Object.fromEntries(range(90_000).map(t => [`x${t}`, 'model-0.safetensors']));
+      const weight_map = Object.fromEntries(range(50_000).map(t => [`x${t}`, 'model-0.safetensors']));
       model.write(INDEX, JSON.stringify({ metadata: {}, weight_map }));
     },
   },
@@ -78,13 +78,13 @@ const HOSTILE: readonly { what: string; make: (model: Model) => void; verdict?: 
     verdict: 'integrity',
   },
   {
-    what: '20,000 files that are not those of the list',
+    what: '10,000 files that are not those of the list',
     make: model => {
       mkdirSync(model.path('d'));
-      for (const i of range(20_000)) model.write(`d/${i}`, 'x');
+      for (const i of range(10_000)) model.write(`d/${i}`, 'x');
       model.write(
         'SHA256SUMS',
-        range(20_000)
+        range(10_000)
           .map(i => `${'0'.repeat(64)}  d/${i}\n`)
           .join(''),
       );
@@ -129,8 +129,11 @@ const HOSTILE: readonly { what: string; make: (model: Model) => void; verdict?: 
   },
 ];
 
+let goodOne: Promise<Measured> | undefined;
+
 test.each(HOSTILE)('$what', async ({ make, verdict = 'incomplete' }) => {
-  const good = await measure(copyModel());
+  goodOne ??= measure(copyModel());
+  const good = await goodOne;
   expect(good.verdict).toBe('complete');
   const model = copyModel();
   make(model);

@@ -62,6 +62,14 @@ const vocabTxt =
     model.edit('tokenizer_config.json', json => void Object.assign(json, { tokenizer_class: 'BertTokenizer' }));
   };
 
+/** Takes the tokens of these ids away. */
+const leaveOut =
+  (...gone: readonly number[]) =>
+  (model: Model): void =>
+    model.edit('tokenizer.json', ({ model: { vocab } }) => {
+      for (const token of Object.keys(vocab)) if (gone.includes(vocab[token])) delete vocab[token];
+    });
+
 const firstModule =
   (type: string) =>
   (model: Model): void =>
@@ -381,6 +389,56 @@ const KINDS: Readonly<Record<string, readonly Situation[]>> = {
           JSON.stringify({ notes: Array.from({ length: 60_000 }, () => 'x'.repeat(16)) }),
         ),
       errors: [],
+    },
+  ],
+  'a vocabulary with unused ids is whole': [
+    {
+      what: 'one',
+      make: model => {
+        leaveOut(300)(model);
+        writeVocabTxt(model);
+      },
+      errors: [],
+      never: ['W_TOKENIZER_FILES'],
+    },
+    {
+      what: 'many, at the end too',
+      make: model => {
+        leaveOut(20, 21, 22, 599)(model);
+        writeVocabTxt(model);
+      },
+      errors: [],
+      never: ['W_TOKENIZER_FILES'],
+    },
+    {
+      what: 'blank lines in their places',
+      make: model => {
+        writeVocabTxt(model);
+        leaveOut(300, 301)(model);
+        model.write('vocab.txt', model.read('vocab.txt').split('\n').with(300, '').with(301, '').join('\n'));
+      },
+      errors: [],
+      never: ['W_TOKENIZER_FILES'],
+    },
+    {
+      what: 'lines of Windows',
+      make: model => {
+        leaveOut(300)(model);
+        writeVocabTxt(model, '\r\n');
+      },
+      errors: [],
+      never: ['W_TOKENIZER_FILES'],
+    },
+    {
+      what: 'and two tokens that have changed places',
+      make: model => {
+        leaveOut(300)(model);
+        writeVocabTxt(model);
+        const lines = model.read('vocab.txt').split('\n');
+        model.write('vocab.txt', lines.with(400, lines[401]).with(401, lines[400]).join('\n'));
+      },
+      errors: [],
+      says: ['W_TOKENIZER_FILES'],
     },
   ],
   'tokenizer.json decides, and what contradicts it is a warning': [
