@@ -17,8 +17,8 @@ export const ERROR_CODES = {
     cause: 'An input file or one of its lines cannot be read as text to embed.',
     fix: 'Correct the line that the message names, or state the format with --input-format.' },
   E_OUTPUT: {
-    cause: 'An output file cannot be written.',
-    fix: 'Name a file in a directory that exists and may be written to, on a disk with room.' },
+    cause: 'An output file cannot be written, or would replace a file of another kind.',
+    fix: 'Name a new file in a directory that exists and may be written to.' },
   E_DISPOSED: {
     cause: 'The encoder was disposed of before or during the call.',
     fix: 'Call dispose when nothing needs the encoder any more, or load the model again.' },

@@ -5,7 +5,13 @@
 import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { type AnyLoadOptions, type ErrorCode, type GlassbertError, SentenceEncoder, type Warning } from '../src/index.ts';
+import {
+  type AnyLoadOptions,
+  type ErrorCode,
+  type GlassbertError,
+  SentenceEncoder,
+  type Warning,
+} from '../src/index.ts';
 import { openModelFiles } from '../src/io/files.ts';
 import { serializeSafetensors } from '../src/io/safetensors.ts';
 import { describeModel } from '../src/load-model.ts';

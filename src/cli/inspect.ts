@@ -13,7 +13,7 @@ import {
 import { WEIGHTS_MISSING } from '../io/weight-files.ts';
 import { describeModel, type ModelDescription } from '../load-model.ts';
 import type { SettingOptions } from '../settings.ts';
-import { type LoadFlags, loadEncoder, withLoading } from './options.ts';
+import { type LoadFlags, loadEncoder, modelOf, withLoading } from './options.ts';
 import { count, dim, json, print, section, visible } from './terminal.ts';
 
 type InspectFlags = LoadFlags & { readonly json?: boolean };
@@ -61,11 +61,12 @@ async function reportOf(flags: LoadFlags): Promise<LoadReport | PartialReport> {
     // Warnings are part of the report and need not be told twice.
     return (await loadEncoder(flags, () => {})).report;
   } catch (error) {
-    if (!(error instanceof GlassbertError) || !WEIGHTS_MISSING.includes(error.code) || flags.model === undefined)
+    const directory = modelOf(flags.model);
+    if (!(error instanceof GlassbertError) || !WEIGHTS_MISSING.includes(error.code) || directory === undefined)
       throw error;
     const { code, message, hint = null } = error;
     const options = flags.pooling === undefined ? {} : { pooling: flags.pooling };
-    const described = await describe(flags.model, options).catch(() => {
+    const described = await describe(directory, options).catch(() => {
       throw error; // what is missing is something else
     });
     return { ...described, missing: { code, message, hint } };

@@ -28,16 +28,21 @@ export function loadEncoder(
   return namedBy(model, directory => SentenceEncoder.load(directory, options));
 }
 
+/** @param flag - the directory that an argument names */
+export function modelOf(flag: string | undefined): string | undefined {
+  return flag ?? (environment(MODEL_VARIABLE) || undefined);
+}
+
 /** @param load - given the directory of the flag or of the environment; undefined for the model that ships with glassbert */
 export async function namedBy<Result>(
   model: string | undefined,
   load: (directory: string | undefined) => Promise<Result>,
 ): Promise<Result> {
-  const variable = environment(MODEL_VARIABLE) || undefined;
+  const directory = modelOf(model);
   try {
-    return await load(model ?? variable);
+    return await load(directory);
   } catch (error) {
-    const isNamed = model === undefined && variable !== undefined && error instanceof GlassbertError;
+    const isNamed = model === undefined && directory !== undefined && error instanceof GlassbertError;
     if (!isNamed || !['E_DIRECTORY_MISSING', 'E_NOT_A_DIRECTORY'].includes(error.code)) throw error;
     const hint = `The environment variable ${MODEL_VARIABLE} names it. ${error.hint ?? ''}`.trim();
     throw new GlassbertError(error.code, error.message, { hint, cause: error });

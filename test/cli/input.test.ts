@@ -1,7 +1,9 @@
 /** What an input is taken for: right, or refused by name; never vectors of brackets and columns. */
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { guessFormat } from '../../src/cli/input/format.ts';
 import { type Element, readElements } from '../../src/cli/input/json-array.ts';
+import { Source } from '../../src/cli/input/source.ts';
 import { type Entry, type InputFlags, TextInput } from '../../src/cli/input/texts.ts';
 import { GlassbertError } from '../../src/index.ts';
 import { serializeNpy } from '../../src/io/npy.ts';
@@ -362,6 +364,33 @@ describe('what is no text in UTF-8 is named', () => {
       expect(await read('in', text)).toEqual([[0, text]]);
     }
   });
+});
+
+test('a pipe is waited for no longer than the format needs', async () => {
+  for (const text of ['Hello, world', 'Well; yes', '{x}', '1st, 2nd']) {
+    const source = new Source(await makeFile('in', `${text}\n`));
+    const heads: number[] = [];
+    const { peek } = source;
+    source.peek = async isEnough =>
+      peek.call(source, head => {
+        if (isEnough(head)) return true;
+        heads.push(head.length);
+        return false;
+      });
+    expect(await guessFormat(source, undefined)).toEqual({ format: 'lines', byContent: false });
+    expect(heads).toEqual([0]); // never after the first line
+    await source.close();
+  }
+});
+
+test('what is looked at costs no more than it is long', async () => {
+  const beginnings = ['x', '[', '{"', '"', ' ', '[ ', '["\\', 'a,', '1,', "{'", '[1'];
+  const before = process.cpuUsage();
+  for (const beginning of beginnings) {
+    await read('in', beginning.repeat(80_000), { inputFormat: 'auto' }).catch(error => error);
+  }
+  const { user } = process.cpuUsage(before); // microseconds, however busy the machine is
+  expect(user).toBeLessThan(1_200_000); // 0.1 s; one search with the square of 65,536 steps takes 1.4 s
 });
 
 test('how much of a file has been given is known', async () => {

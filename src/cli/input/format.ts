@@ -43,7 +43,7 @@ export async function guessFormat(source: Source, textField: string | undefined)
 }
 
 function hasFirstLine(head: Uint8Array): boolean {
-  return /\S[^\n]*\n/.test(textOf(head));
+  return textOf(head).trimStart().includes('\n');
 }
 
 function hasSecondLine(head: Uint8Array): boolean {
@@ -113,8 +113,7 @@ async function tableFormat(source: Source, textField: string | undefined): Promi
     if (header.length < 2) continue;
     const isNamed = header.includes(textField ?? 'text');
     if (isNamed && format !== undefined) return format;
-    const second = linesOf(await source.peek(hasSecondLine))[1];
-    if (!isNamed && (second === undefined || !looksLikeTable(first, second, delimiter))) continue;
+    if (!isNamed && !(await hasRow(source, first, delimiter))) continue;
     throw new GlassbertError('E_INPUT', `this looks like a table with ${called} between the columns`, {
       file: source.file,
       expected: `lines of text, or a column ${quote(textField ?? 'text')}`,
@@ -128,15 +127,24 @@ async function tableFormat(source: Source, textField: string | undefined): Promi
   return undefined;
 }
 
-function looksLikeTable(first: string, second: string, delimiter: string): boolean {
-  const [header, row] = [cellsOf(first, delimiter), cellsOf(second, delimiter)];
-  if (row.length < 2) return false;
-  if (delimiter === '\t') return true;
+/** Whether the first line may be one of a table, and the second confirms it, for which a pipe is then waited for. */
+async function hasRow(source: Source, first: string, delimiter: string): Promise<boolean> {
+  const header = cellsOf(first, delimiter);
   const isQuoted = new RegExp(`^"(?:[^"]|"")*"[${delimiter}]`).test(first);
-  const isNumbered = /^\d+$/.test(header[0]) && row[0] === String(Number(header[0]) + 1);
-  const names =
-    header.every(cell => WORD.test(cell)) || (header.every(cell => NAME.test(cell)) && row.length === header.length);
-  return isQuoted || isNumbered || names;
+  const isNumbered = /^\d+$/.test(header[0]);
+  const [areWords, areNames] = [WORD, NAME].map(pattern => header.every(cell => pattern.test(cell)));
+  if (!(delimiter === '\t' || isQuoted || isNumbered || areWords || areNames)) return false;
+
+  const [, second] = linesOf(await source.peek(hasSecondLine));
+  const row = second === undefined ? [] : cellsOf(second, delimiter);
+  if (row.length < 2) return false;
+  return (
+    delimiter === '\t' ||
+    isQuoted ||
+    areWords ||
+    (areNames && row.length === header.length) ||
+    (isNumbered && row[0] === String(Number(header[0]) + 1))
+  );
 }
 
 function linesOf(head: Uint8Array): string[] {
