@@ -89,7 +89,6 @@ export function decideSettings(
 /** What Python may be told in sentence_bert_config.json, and is the same here whatever it says: how the sum is computed, and where. */
 const HARMLESS_ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
   model: ['dtype', 'torch_dtype', 'attn_implementation', 'low_cpu_mem_usage', 'device_map', 'add_pooling_layer'],
-  processor: ['model_max_length', 'use_fast', 'padding_side'],
   config: ['attn_implementation', 'dtype', 'torch_dtype'],
 };
 
@@ -105,7 +104,7 @@ const SENTENCE_CONFIG_KEYS = [
 
 /**
  * sentence_bert_config.json may change what the transformer computes or returns. What is not supported is refused unless it
- * says what is done anyway.
+ * says what is done anyway. The arguments of the tokenizer are looked at where it is made (text/tokenizer-arguments.ts).
  */
 function checkSentenceConfig(config: Fields): void {
   const refuse = (key: string, details: { expected?: string; found?: string } = {}): GlassbertError =>
@@ -124,8 +123,6 @@ function checkSentenceConfig(config: Fields): void {
   const inner: readonly [key: string, harmless: readonly string[]][] = [
     ['model_args', HARMLESS_ARGUMENTS.model],
     ['model_kwargs', HARMLESS_ARGUMENTS.model],
-    ['tokenizer_args', HARMLESS_ARGUMENTS.processor],
-    ['processor_kwargs', HARMLESS_ARGUMENTS.processor],
     ['config_args', HARMLESS_ARGUMENTS.config],
     ['config_kwargs', HARMLESS_ARGUMENTS.config],
     // Those of other kinds of input do not matter to texts.

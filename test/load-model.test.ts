@@ -139,7 +139,6 @@ describe('a key that changes the computation is refused by name', () => {
     ['sentence_bert_config.json', 'module_output_name', 'sentence_embedding'],
     ['sentence_bert_config.json', 'model_args', { variant: 'fp16' }],
     ['sentence_bert_config.json', 'model_kwargs', { quantization_config: { load_in_4bit: true } }],
-    ['sentence_bert_config.json', 'tokenizer_args', { do_lower_case: false }],
     ['sentence_bert_config.json', 'config_args', { num_hidden_layers: 1 }],
     ['sentence_bert_config.json', 'processing_kwargs', { text: { max_length: 8 } }],
     ['sentence_bert_config.json', 'tokenizer_name_or_path', '../other'],
@@ -168,6 +167,13 @@ describe('a key that changes the computation is refused by name', () => {
     ['sentence_bert_config.json', 'query_length', null],
   ])('while %s: %s %j changes nothing', async (file, name, value) => {
     await same(made(key(file, name, value)));
+  });
+
+  test('sentence_bert_config.json: the arguments of the tokenizer are followed, or refused by name', async () => {
+    const given = (tokenizer_args: object): Model =>
+      made(key('sentence_bert_config.json', 'tokenizer_args', tokenizer_args));
+    expect((await refused('E_CONFIG', given({ from_slow: true }))).message).toContain('"from_slow"');
+    expect((await load(given({ model_max_length: 9 }))).encoder.maxSeqLength).toBe(9);
   });
 
   test('modules.json: "kwargs" name what encode may pass on, and change nothing', async () => {

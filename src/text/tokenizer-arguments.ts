@@ -42,9 +42,9 @@ const OVERRIDES: readonly string[] = [
   'model_input_names',
   'model_max_length',
   'clean_up_tokenization_spaces',
-  'trust_remote_code',
-  'local_files_only',
-  'cache_dir',
+  'use_fast', // of transformers 4
+  // Python overwrites these with its own.
+  ...['trust_remote_code', 'subfolder', 'token', 'cache_dir', 'revision', 'local_files_only'],
 ];
 
 export class Arguments {

@@ -260,7 +260,7 @@ const SETTINGS: readonly Case[] = [
     7,
   ]),
   ...values('sentence_bert_config.json', '', 'tokenizer_args', 'E_CONFIG', [
-    { do_lower_case: true },
+    { vocab_file: '/etc/passwd' },
     { tokenizer_file: '/etc/passwd' },
   ]),
   ...values('sentence_bert_config.json', '', 'tokenizer_name_or_path', 'E_CONFIG', ['../other', 'bert-base-uncased']),
