@@ -336,13 +336,7 @@ async function loadEncoder(
     const stored = [...weights.tensors.values()].find(({ dtype }) => isFloatDtype(dtype))?.dtype;
     return { tokenizer, stored, encoder: { ...bert, report: reportWeights(weights, bert.prefix, bert.unused) } };
   });
-  const { encode_proj } = encoder.weights;
-  if (encode_proj !== null && !projects(settings)) {
-    warn({
-      code: 'W_PROJECTION_UNUSED',
-      message: 'DPR projects its first token; the pooling is another, so the projection is not used.',
-    });
-  }
+  warnOfProjection(encoder.weights.encode_proj !== null, settings, warn);
   warnOfUnused(encoder.unused, warn);
   warnOfClassifier(described.transformer.config, encoder.unused, warn);
   return { bert: encoder, tokenizer, stored };
@@ -363,6 +357,15 @@ export function warnOfClassifier(config: Fields, unused: readonly string[], warn
     message:
       `This is a cross-encoder or a classifier: ${sign}. Its head is not used, and its pooled vectors were never trained to be ` +
       'compared; Python gives the same vectors.',
+  });
+}
+
+/** @param projected - whether the weights hold DPR's projection */
+export function warnOfProjection(projected: boolean, settings: Settings, warn: (warning: Warning) => void): void {
+  if (!projected || projects(settings)) return;
+  warn({
+    code: 'W_PROJECTION_UNUSED',
+    message: 'DPR projects its first token; the pooling is another, so the projection is not used.',
   });
 }
 

@@ -98,13 +98,17 @@ function formatFindings(heading: string, findings: readonly Finding[]): string {
 function formatOrigin({ origin, findings }: CompletenessReport): string {
   const missing = findings.filter(({ code }) => code === 'E_FILE_MISSING' || code === 'E_WEIGHTS_PLACEHOLDER');
   const files = [...new Set(missing.map(({ file }) => file))].filter(
-    file => /^[A-Za-z0-9._/-]+$/.test(file) && file !== '.',
+    file => /^[A-Za-z0-9._/ -]+$/.test(file) && file !== '.',
   );
   if (origin === null || files.length === 0) return '';
+  const { id, source, guess } = origin;
   const revision = origin.revision === null ? '' : ` --revision ${origin.revision}`;
+  const named = files.map(file => (file.includes(' ') ? `"${file}"` : file)).join(' ');
   return section('To get what is missing', [
-    ['published as', `${visible(origin.id)}, as ${visible(origin.source)} says`],
-    ['with a network', `hf download ${visible(origin.id)} ${files.join(' ')}${revision} --local-dir DIR`],
+    guess
+      ? ['perhaps', `${visible(id)}: a guess, from ${visible(source)}; compare the sizes before you use it`]
+      : ['published as', `${visible(id)}, as ${visible(source)} says`],
+    ['with a network', `hf download ${visible(id)} ${named}${revision} --local-dir DIR`],
   ]);
 }
 

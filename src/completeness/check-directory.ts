@@ -11,14 +11,16 @@
 import { GlassbertError } from '../errors.ts';
 import { openModelFiles } from '../io/files.ts';
 import type { LoadReport, OpenedFile, WeightsReport } from '../io/load-report.ts';
+import { WEIGHTS_MISSING } from '../io/weight-files.ts';
 import { architectureOf, savedBy } from '../load-model.ts';
 import { FUNCTION, readOptions } from '../options.ts';
+import { loadTokenizer } from '../text/load-tokenizer.ts';
 import { type Evidence, gatherEvidence } from './evidence.ts';
 import { type Finding, Findings, type Kind } from './findings.ts';
 import { type CheckedModel, checkModel } from './model.ts';
 import { checkKinds, checkNames } from './names.ts';
 import { findOrigin, type Origin } from './origin.ts';
-import { explainPlaceholders, warnOfLeftovers, warnOfPlaceholders } from './placeholders.ts';
+import { explainPlaceholders, tellOfPlaceholders, warnOfLeftovers } from './placeholders.ts';
 import { type UnusedFiles, unusedFiles } from './purposes.ts';
 import { compareTokenizerFiles } from './tokenizer-files.ts';
 import { plant } from './tree.ts';
@@ -90,6 +92,7 @@ export async function checkDirectory(directory: string, options: CheckOptions = 
   const before = findings.counts.error;
   const model = await checkModel(files, findings);
   const loads = findings.counts.error === before;
+  if (model.absent !== undefined) findings.refuse(model.absent);
   const read: OpenedFile[] = [...new Map(files.opened.map(file => [file.name, file])).values()];
 
   const { transformer, tokenizer } = model;
@@ -97,30 +100,51 @@ export async function checkDirectory(directory: string, options: CheckOptions = 
     const others = await openModelFiles(directory); // what it opens is not needed for loading
     await findings.attempt(() => compareTokenizerFiles(others, transformer, findings));
   }
-  warnOfPlaceholders(findings);
+  tellOfPlaceholders(findings);
   warnOfLeftovers(tree, findings);
   checkNames(tree.entries, findings);
   await checkKinds(tree, directory, findings);
   const evidence = await gatherEvidence(files, tree, read, findings, onProgress);
 
   const { error: errors, warning: warnings, note: notes } = findings.counts;
-  const kinds = new Set(findings.all.filter(({ severity }) => severity === 'error').map(({ kind }) => kind));
   return {
     directory,
-    verdict: BY_WEIGHT.find(kind => kinds.has(kind)) ?? 'complete',
+    verdict: BY_WEIGHT.find(kind => findings.kinds.has(kind)) ?? 'complete',
     counts: { errors, warnings, notes },
     findings: findings.all,
     unlisted: findings.unlisted(),
     model: summarize(model),
-    works: [
-      { what: 'embedding texts', works: loads },
-      { what: "tokenizing (loadTokenizer of 'glassbert/tokenizer')", works: tokenizer !== null },
-      { what: 'reading the settings, as listed here', works: model.settings !== null },
-    ],
+    works: await capabilities(directory, loads, model),
     evidence,
     files: { read, unused: unusedFiles(tree.entries, new Set(read.map(({ name }) => name))) },
-    origin: await findOrigin(directory, tree),
+    origin: await findOrigin(directory, tree, model),
   };
+}
+
+async function capabilities(directory: string, loads: boolean, { wrong }: CheckedModel): Promise<Capability[]> {
+  const areMissing = wrong.weights !== undefined && WEIGHTS_MISSING.includes(wrong.weights);
+  return [
+    { what: 'embedding texts', works: loads },
+    {
+      what: "tokenizing (loadTokenizer of 'glassbert/tokenizer', glassbert tokens)",
+      // Where more is wrong than the weights it is tried, for a part of the files may suffice.
+      works: !wrong.description || (await isDone(() => loadTokenizer(directory))),
+    },
+    {
+      what: 'reading the settings, as listed here (glassbert inspect)',
+      works: loads || (!wrong.description && areMissing),
+    },
+  ];
+}
+
+async function isDone(run: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await run();
+    return true;
+  } catch (error) {
+    if (error instanceof GlassbertError) return false;
+    throw error;
+  }
 }
 
 function summarize(model: CheckedModel): ModelSummary {

@@ -129,20 +129,21 @@ async function compareRecord(
   const byName = new Map([...(digests ?? [])].map(([name, digest]) => [name, { name, algorithm, digest }] as const));
   const { unchanged, changed, missing, added, renamed } = compare(record, names, byName as Map<string, RecordedFile>);
 
-  const differs = (name: string, summary: string, hint: string): void =>
-    findings.refuse(new GlassbertError('E_DIGEST', summary, { file: join(directory, name), hint }));
+  const differs = (name: string, summary: string, hint: string): GlassbertError =>
+    new GlassbertError('E_DIGEST', summary, { file: join(directory, name), hint });
   const again = 'Copy it again from where the record was made, and ask there if that does not help.';
   if (digests !== undefined) {
-    for (const name of changed) differs(name, `this is not the file that ${source} records`, again);
-    for (const name of missing) differs(name, `${source} records this file, and it is not there`, again);
-    for (const { from, to } of renamed)
-      differs(to, `${source} records this file as ${from}`, 'Give it its name again.');
+    findings.refuseEach(changed, name => differs(name, `this is not the file that ${source} records`, again));
+    findings.refuseEach(missing, name => differs(name, `${source} records this file, and it is not there`, again));
+    findings.refuseEach(renamed, ({ from, to }) =>
+      differs(to, `${source} records this file as ${from}`, 'Give it its name again.'),
+    );
   }
-  for (const { name } of read) {
-    if (record.files.has(name)) continue;
+  const unrecorded = read.filter(({ name }) => !record.files.has(name));
+  findings.refuseEach(unrecorded, ({ name }) => {
     const summary = `loading reads this file, which ${source} does not record`;
-    findings.refuse(new GlassbertError('E_UNCOVERED', summary, { file: join(directory, name) }));
-  }
+    return new GlassbertError('E_UNCOVERED', summary, { file: join(directory, name) });
+  });
   const isSame = digests !== undefined && changed.length + missing.length + renamed.length === 0;
   return {
     kind,
@@ -167,38 +168,36 @@ async function compareDownload(
   findings: Findings,
 ): Promise<Evidence> {
   const present = expectations.filter(({ name }) => found.has(name));
-  let failed = 0;
-  const differs = (name: string, expected: string, is: string): void => {
-    failed++;
-    findings.refuse(
-      new GlassbertError('E_DIGEST', 'this is not the file that was published', {
-        file: join(directory, name),
-        expected,
-        found: is,
-        hint: 'It was changed, or the download or a copy damaged it: download it again.',
-      }),
-    );
-  };
-
-  const sized = present.filter(({ name, bytes }) => {
-    const is = found.get(name)?.bytes;
-    if (bytes === undefined || bytes === is) return true;
-    differs(name, `${bytes} bytes`, `${is}`);
-    return false;
-  });
+  const sameSize = ({ name, bytes }: HubExpectation): boolean =>
+    bytes === undefined || bytes === found.get(name)?.bytes;
+  const differing = present
+    .filter(expectation => !sameSize(expectation))
+    .map(({ name, bytes }) => ({ name, expected: `${bytes} bytes`, is: `${found.get(name)?.bytes}` }));
+  const sized = present.filter(sameSize);
+  let unread = false;
   for (const key of ['sha256', 'gitBlob'] as const) {
     const hashed = sized.filter(expectation => expectation[key] !== undefined);
     const digests = await hash(
       key,
       hashed.map(({ name }) => name),
     );
-    if (digests === undefined) failed++;
+    unread ||= digests === undefined;
     for (const { name, [key]: expected } of hashed) {
       const is = digests?.get(name);
       if (is === undefined || expected === undefined || is === expected) continue;
-      differs(name, `${key === 'sha256' ? 'SHA-256' : "git's SHA-1"} ${expected}`, is);
+      differing.push({ name, expected: `${key === 'sha256' ? 'SHA-256' : "git's SHA-1"} ${expected}`, is });
     }
   }
+  findings.refuseEach(
+    differing,
+    ({ name, expected, is }) =>
+      new GlassbertError('E_DIGEST', 'this is not the file that was published', {
+        file: join(directory, name),
+        expected,
+        found: is,
+        hint: 'It was changed, or the download or a copy damaged it: download it again.',
+      }),
+  );
   for (const expectation of expectations)
     if (!found.has(expectation.name)) tellOfMissing(expectation, directory, findings);
 
@@ -208,7 +207,7 @@ async function compareDownload(
   return {
     kind: 'download',
     source: relative(directory, expectations[0].source).split(sep).join('/'),
-    state: failed > 0 ? 'failed' : 'verified',
+    state: unread || differing.length > 0 ? 'failed' : 'verified',
     covered: present.length,
     uncovered: [...found.keys()].filter(name => !named.has(name) && !isIgnored(name, ignored)).length,
     limit: `Shows what a download or a copy damaged, no more: the record lies beside the files${

@@ -44,6 +44,8 @@ export const CHECK_CODES = {
   W_NOT_CHECKED: 'A step of the check had nothing to work on, or reached its bound.',
   W_PLACEHOLDER: 'A pointer or a web page stands in the place of a file that loading does not read.',
   W_SPECIAL_TOKENS: 'Two files name different special tokens.',
+  W_TOKENIZER_FILES: 'Files of the tokenizer contradict each other, or one that loading does not read is malformed.',
+  W_TOKENIZER_NOTE: 'Something that was decided when the tokenizer was made may surprise.',
   W_TOTAL_SIZE: 'The index of the shards counts their bytes wrong.',
   W_VOCABULARY_PADDED: 'The embedding table has more rows than the tokenizer has ids.',
   W_WEIGHTS_EXPECTED: 'How large missing weights are.',
@@ -69,10 +71,15 @@ export class Findings {
   readonly all: Finding[] = [];
   /** How many there are, those that are not listed too. */
   readonly counts: Record<Severity, number> = { error: 0, warning: 0, note: 0 };
+  /** The code of the first error, as loading gives it, since this was last cleared. */
+  first: ErrorCode | undefined;
+  /** The kinds of all errors, those that are not listed too. */
+  readonly kinds: Set<Kind> = new Set();
   private readonly directory: string;
   private readonly seen = new Set<string>();
-  private readonly ofCode = new Map<string, number>();
+  private readonly ofCode = new Map<string, { listed: number; beyond: number }>();
   private readonly explanations = new Map<string, Finding>();
+  private readonly told = new Set<string>();
   private readonly lookalikes = new Map<string, string>();
 
   constructor(directory: string) {
@@ -80,19 +87,23 @@ export class Findings {
   }
 
   add(finding: Finding): void {
-    const { severity, code, file, message } = finding;
+    const { severity, kind, code, file, message } = finding;
     const key = JSON.stringify([code, file, message]);
     if (this.seen.has(key)) return;
-    const count = (this.ofCode.get(code) ?? 0) + 1;
-    this.ofCode.set(code, count);
+    const tally = this.tallyOf(code);
     this.counts[severity]++;
-    if (count > LISTED) return;
+    if (severity === 'error') this.kinds.add(kind);
+    if (tally.listed === LISTED) {
+      tally.beyond++;
+      return;
+    }
+    tally.listed++;
     this.seen.add(key);
     this.all.push({ ...finding, file: printable(file), message: printable(message) });
   }
 
-  warn(code: CheckCode, kind: Kind, file: string, message: string, hint: string | null = null): void {
-    this.add({ severity: 'warning', kind, code, file, message, hint });
+  warn(code: CheckCode, kind: Kind, file: string, message: string, hint?: string | null): void {
+    this.add({ severity: 'warning', kind, code, file, message, hint: hint ?? null });
   }
 
   note(code: CheckCode, kind: Kind, file: string, message: string, hint: string | null = null): void {
@@ -106,17 +117,18 @@ export class Findings {
   /** Writes an error of the loader down. A bug stays one. */
   readonly refuse: Refuse = error => {
     if (!(error instanceof GlassbertError)) throw error;
-    const file = error.file === undefined ? '.' : nameIn(this.directory, error.file);
+    this.first ??= error.code;
+    const file = this.nameOf(error);
     const explanation = this.explanations.get(file);
-    if (explanation !== undefined) return this.add(explanation);
+    // Where a pickle would stand is of no interest: it is refused.
+    if (explanation !== undefined && error.code !== 'E_PICKLE_REFUSED') return this.addOnce(explanation);
     const lookalike = error.code === 'E_FILE_MISSING' ? this.lookalikes.get(fold(file)) : undefined;
-    const prefix = printable(`${error.file}: `);
     this.add({
       severity: 'error',
       kind: kindOf(error),
       code: error.code,
       file,
-      message: error.message.startsWith(prefix) ? error.message.slice(prefix.length) : error.message,
+      message: this.messageOf(error),
       hint:
         lookalike === undefined || lookalike === file
           ? (error.hint ?? null)
@@ -124,12 +136,32 @@ export class Findings {
     });
   };
 
-  /** What `run` gives, or nothing where it ended in an error, which is then written down. */
-  async attempt<Result>(run: () => Result | Promise<Result>): Promise<Result | undefined> {
+  /**
+   * An error for each item, all of one code. Those beyond the first are counted and not made: an error has a stack, and a
+   * hostile directory has as many as it has files.
+   */
+  refuseEach<Item>(items: readonly Item[], errorOf: (item: Item) => GlassbertError): void {
+    for (const item of items.slice(0, LISTED)) this.refuse(errorOf(item));
+    const beyond = items.length - LISTED;
+    if (beyond <= 0) return;
+    const { code } = errorOf(items[LISTED]);
+    this.counts.error += beyond;
+    this.tallyOf(code).beyond += beyond;
+  }
+
+  /**
+   * What `run` gives, or nothing where it ended in an error, which is then written down.
+   *
+   * @param doubt - the code of the warning that it is written down as: loading does not read the file
+   */
+  async attempt<Result>(run: () => Result | Promise<Result>, doubt?: CheckCode): Promise<Result | undefined> {
     try {
       return await run();
     } catch (error) {
-      this.refuse(error);
+      if (doubt === undefined || !(error instanceof GlassbertError)) this.refuse(error);
+      else if (!this.explanations.has(this.nameOf(error))) {
+        this.warn(doubt, 'incomplete', this.nameOf(error), this.messageOf(error), error.hint);
+      }
       return undefined;
     }
   }
@@ -144,6 +176,13 @@ export class Findings {
     return [...this.explanations.values()].filter(({ file }) => !this.has(file));
   }
 
+  /** Says what to do with the first of the files for which it is the same. */
+  addOnce(explanation: Finding): void {
+    const { hint } = explanation;
+    this.add(hint === null || !this.told.has(hint) ? explanation : { ...explanation, hint: null });
+    if (hint !== null) this.told.add(hint);
+  }
+
   /** Names that a missing file may have been given by mistake. */
   expect(names: Iterable<string>): void {
     for (const name of names) this.lookalikes.set(fold(name), name);
@@ -156,10 +195,25 @@ export class Findings {
 
   /** Findings that were counted and not listed, by code. */
   unlisted(): Readonly<Record<string, number>> {
-    const beyond = [...this.ofCode]
-      .filter(([, count]) => count > LISTED)
-      .map(([code, count]) => [code, count - LISTED]);
-    return Object.fromEntries(beyond);
+    const counts = [...this.ofCode].map(([code, { beyond }]): [string, number] => [code, beyond]);
+    return Object.fromEntries(counts.filter(([, beyond]) => beyond > 0));
+  }
+
+  /** The file that an error is about, by its name in the directory. */
+  private nameOf({ file }: GlassbertError): string {
+    return file === undefined ? '.' : nameIn(this.directory, file);
+  }
+
+  /** Without the file. */
+  private messageOf({ file, message }: GlassbertError): string {
+    const prefix = printable(`${file}: `);
+    return message.startsWith(prefix) ? message.slice(prefix.length) : message;
+  }
+
+  private tallyOf(code: string): { listed: number; beyond: number } {
+    const tally = this.ofCode.get(code) ?? { listed: 0, beyond: 0 };
+    this.ofCode.set(code, tally);
+    return tally;
   }
 }
 

@@ -3,6 +3,7 @@
  * wrong is written down and the rest is checked with what is left. Of a configuration file the first problem is told.
  */
 import { type BertConfig, parseBertConfig } from '../bert/config.ts';
+import type { ErrorCode, GlassbertError } from '../errors.ts';
 import { refuseAdapter } from '../io/adapters.ts';
 import { readFields } from '../io/config-files.ts';
 import type { ModelFiles } from '../io/files.ts';
@@ -10,13 +11,13 @@ import { type Fields, fields } from '../io/json-fields.ts';
 import type { LoadReport, WeightsReport } from '../io/load-report.ts';
 import { type ModelDirectory, readSentenceConfig, readTransformerConfig, SAVED } from '../io/model-directory.ts';
 import { readTokenizer, readTokenizerConfig, type TransformerFiles, VOCAB_TXT } from '../io/tokenizer-files.ts';
-import { checkTokenizer, projects, warnOfClassifier } from '../load-model.ts';
+import { checkTokenizer, projects, warnOfClassifier, warnOfProjection } from '../load-model.ts';
 import { checkPrompts, decideSettings, type Settings } from '../settings.ts';
 import { tokenizerOf } from '../text/load-tokenizer.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import type { Findings } from './findings.ts';
 import { checkModule, checkModules } from './modules.ts';
-import { checkEncoderWeights, nameOf } from './weights.ts';
+import { areThere, checkEncoderWeights, nameOf } from './weights.ts';
 
 /** What could be made of the directory; null where it could not. */
 export interface CheckedModel {
@@ -27,14 +28,26 @@ export interface CheckedModel {
   readonly settings: Settings | null;
   readonly tokenizer: Tokenizer | null;
   readonly weights: readonly WeightsReport[];
+  /** What is wrong: with the description of the model, whether anything; with its weights, the first code, if any. */
+  readonly wrong: { readonly description: boolean; readonly weights: ErrorCode | undefined };
   /** The width of the vectors. */
   readonly dimension: number | null;
   readonly sentenceTransformers: Fields;
+  /** As in CheckedModules: an error of the directory, and none of loading. */
+  readonly absent?: GlassbertError | undefined;
 }
 
 export async function checkModel(files: ModelFiles, findings: Findings): Promise<CheckedModel> {
+  const before = findings.counts.error;
   await findings.attempt(() => refuseAdapter(files, ''));
-  const { present, transformerPath, pooling, after, whole } = await checkModules(files, findings);
+  const isAdapter = findings.counts.error > before;
+  const { present, absent, foreign, transformerPath, pooling, after, whole } = await checkModules(files, findings);
+  if (foreign) {
+    const message =
+      'Only modules.json was checked: the files of a model that begins with another module are not known here.';
+    findings.note('W_NOT_CHECKED', 'incomplete', '.', message);
+    return { ...NOTHING_KNOWN, sentenceTransformers: fields({}, files.pathOf(SAVED)) };
+  }
   const path = transformerPath ?? (await defaultPath(files, findings));
   const listed = present && transformerPath === undefined;
   const { transformer, hasConfig, hasTokenizer } = await readTransformerFiles(files, path, listed, findings);
@@ -44,17 +57,22 @@ export async function checkModel(files: ModelFiles, findings: Findings): Promise
   await noteAbsent(files, path, present, findings);
 
   const described = { files, modules: pooling, transformer, sentenceTransformers, unread: [] };
-  const settings = await checkSettings(described, config, !present, findings);
+  const settings = await checkSettings(described, config, !present, absent !== undefined, findings);
   const tokenizer = hasTokenizer ? await checkTokenizerOf(transformer, config, settings, findings) : undefined;
   if (transformer.config.has('auto_map')) {
     const message = 'config.json names code that comes with the model. It is not run.';
     findings.warn('W_CODE_IGNORED', 'incomplete', nameOf(path, 'config.json'), message);
   }
 
+  const description = findings.counts.error > before;
+  findings.first = undefined;
   const weights: WeightsReport[] = [];
-  const encoder = await checkEncoderWeights(files, path, config, findings);
+  // Of an adapter alone the weights are not missing: it has none.
+  const hasWeights = !isAdapter || (await findings.attempt(() => areThere(files, path)));
+  const encoder = hasWeights ? await checkEncoderWeights(files, path, config, findings) : undefined;
   if (encoder !== undefined) {
     weights.push(encoder.report);
+    if (settings !== undefined) warnOfProjection(encoder.projected, settings, findings.warnAsLoading);
     warnOfClassifier(transformer.config, encoder.report.unused, findings.warnAsLoading);
   }
   if (tokenizer && config && settings) {
@@ -78,10 +96,23 @@ export async function checkModel(files: ModelFiles, findings: Findings): Promise
     settings: settings ?? null,
     tokenizer: tokenizer ?? null,
     weights,
+    wrong: { description, weights: findings.first },
     dimension: D,
     sentenceTransformers,
+    absent,
   };
 }
+
+const NOTHING_KNOWN: Omit<CheckedModel, 'sentenceTransformers'> = {
+  layout: 'Sentence Transformers',
+  config: null,
+  transformer: null,
+  settings: null,
+  tokenizer: null,
+  weights: [],
+  wrong: { description: true, weights: undefined },
+  dimension: null,
+};
 
 /** Where the transformer lies when modules.json does not tell. */
 async function defaultPath(files: ModelFiles, findings: Findings): Promise<string> {
@@ -144,24 +175,25 @@ async function noteAbsent(files: ModelFiles, path: string, modules: boolean, fin
  *
  * @param config - where it is unknown, the pooling is not compared with its width
  * @param bare - whether there is no modules.json
+ * @param absent - whether there should be one, of which more is said than loading says
  */
 async function checkSettings(
   described: ModelDirectory,
   config: BertConfig | undefined,
   bare: boolean,
+  absent: boolean,
   findings: Findings,
 ): Promise<Settings | undefined> {
   const { modules, transformer, sentenceTransformers } = described;
-  // Said better where modules.json should be there, and no news where it is broken.
-  const isBare = bare && config !== undefined && !findings.has('modules.json');
   const decide = (directory: ModelDirectory): Settings => {
     const known = config === undefined ? { ...directory, modules: [] } : directory;
     return decideSettings(known, config ?? UNKNOWN, {}, warning => {
-      if (warning.code !== 'W_BARE_DIRECTORY' || isBare) findings.warnAsLoading(warning);
+      const isNews = bare && config !== undefined && !absent;
+      if (warning.code !== 'W_BARE_DIRECTORY' || isNews) findings.warnAsLoading(warning);
     });
   };
   const settings = await findings.attempt(() => decide(described));
-  const decided = config !== undefined && (isBare || modules.length > 0);
+  const decided = config !== undefined && (bare || modules.length > 0);
   if (settings !== undefined) return decided ? settings : undefined;
 
   const none = fields({}, described.files.directory);
@@ -192,7 +224,10 @@ async function checkTokenizerOf(
 ): Promise<Tokenizer | undefined> {
   const lower = settings?.doLowerCase.value ?? false;
   const length = settings?.maxSeqLength.value ?? SOME_LENGTH;
-  const tokenizer = await findings.attempt(() => tokenizerOf(transformer, lower, length));
+  const tokenizer = await findings.attempt(() => tokenizerOf(transformer, lower, length, config?.vocab_size));
+  for (const note of tokenizer?.notes ?? []) {
+    findings.note('W_TOKENIZER_NOTE', 'incomplete', nameOf(transformer.path, tokenizerName(transformer)), note);
+  }
   if (tokenizer === undefined || config === undefined) return tokenizer;
   const before = findings.counts.error;
   await findings.attempt(() => checkTokenizer(tokenizer, config, transformer.tokenizer.file));
@@ -202,6 +237,10 @@ async function checkTokenizerOf(
     findings.note('W_VOCABULARY_PADDED', 'incomplete', nameOf(transformer.path, 'config.json'), message);
   }
   return tokenizer;
+}
+
+function tokenizerName({ tokenizer }: TransformerFiles): string {
+  return 'json' in tokenizer ? 'tokenizer.json' : VOCAB_TXT;
 }
 
 /** To check a tokenizer whose length is not known: BERT's own. */

@@ -5,7 +5,7 @@ import type { ModelFiles } from '../io/files.ts';
 import { parseJson } from '../io/json.ts';
 import { fields } from '../io/json-fields.ts';
 import type { WeightsReport } from '../io/load-report.ts';
-import { type ModuleEntry, notAModel, readModules, SAVED } from '../io/model-directory.ts';
+import { kindOf, type ModuleEntry, notAModel, readModules, SAVED } from '../io/model-directory.ts';
 import { openWeights } from '../io/weights.ts';
 import { hasWeights, loadWeightedModule, plainModule, reportWeights, warnOfUnused } from '../load-model.ts';
 import { parsePoolingConfig } from '../pooling/pooling.ts';
@@ -18,6 +18,10 @@ const SIGNS_OF_MODULES = ['1_Pooling', SAVED, 'sentence_bert_config.json'];
 export interface CheckedModules {
   /** Whether there is a modules.json. */
   readonly present: boolean;
+  /** That modules.json is not there though other files of its layout are: loading takes the directory for a bare one. */
+  readonly absent?: GlassbertError | undefined;
+  /** Whether the model begins with something else than a transformer: its files are then not those that are known here. */
+  readonly foreign: boolean;
   readonly transformerPath?: string | undefined;
   /** The transformer and the pooling; nothing unless both are there. */
   readonly pooling: readonly ModuleEntry[];
@@ -29,22 +33,53 @@ export interface CheckedModules {
 export async function checkModules(files: ModelFiles, findings: Findings): Promise<CheckedModules> {
   const present = (await findings.attempt(() => files.has('modules.json'))) ?? true;
   if (!present) {
-    await explainAbsentModules(files, findings);
-    return { present, pooling: [], after: [], whole: true };
+    const absent = await explainAbsentModules(files, findings);
+    return { present, absent, foreign: false, pooling: [], after: [], whole: true };
   }
   const before = findings.counts.error;
-  const modules = (await findings.attempt(() => readModules(files, findings.refuse))) ?? [];
-  await findings.attempt(() => checkNumbers(files, findings));
+  const refused: unknown[] = [];
+  const modules = (await findings.attempt(() => readModules(files, error => void refused.push(error)))) ?? [];
+  const foreign = (await isForeign(files)) ?? false;
+  // What is missing is the first module; what the others lack follows from it.
+  for (const error of foreign ? refused.slice(0, 1) : unexplained(refused)) findings.refuse(error);
+  if (!foreign) await findings.attempt(() => checkNumbers(files, findings));
   const transformer = modules.find(({ kind }) => kind === 'Transformer');
   const pooling = modules.find(({ kind }) => kind === 'Pooling');
   if (pooling !== undefined) await findings.attempt(() => parsePoolingConfig(pooling.config));
   return {
     present,
+    foreign,
     transformerPath: transformer?.path,
     pooling: transformer && pooling ? [transformer, pooling] : [],
     after: modules.filter(module => module !== transformer && module !== pooling),
     whole: findings.counts.error === before,
   };
+}
+
+/** Without the files whose absence the hint of another error explains: one lies in the place of another. */
+function unexplained(errors: readonly unknown[]): readonly unknown[] {
+  const hints = errors.flatMap(error =>
+    error instanceof GlassbertError && error.code === 'E_CONFIG' ? error.hint : [],
+  );
+  return errors.filter(error => {
+    if (!(error instanceof GlassbertError) || error.code !== 'E_FILE_MISSING') return true;
+    const [, module] = /([^/\\]+)[/\\]config\.json$/.exec(error.file ?? '') ?? [];
+    return !hints.some(hint => hint?.includes(`${module}/config.json`));
+  });
+}
+
+/** Undefined where modules.json cannot be read, which has been told. */
+async function isForeign(files: ModelFiles): Promise<boolean | undefined> {
+  try {
+    const file = files.pathOf('modules.json');
+    const entries = parseJson(await files.read('modules.json', MAX_CONFIG_BYTES), file);
+    const first = Array.isArray(entries) ? entries[0] : undefined;
+    if (first === undefined) return undefined;
+    return kindOf(fields(first, file, '[0]').string('type'), file) !== 'Transformer';
+  } catch (error) {
+    if (error instanceof GlassbertError) return error.code === 'E_MODULE' ? true : undefined;
+    throw error;
+  }
 }
 
 /** `idx` counts the modules. */
@@ -61,19 +96,17 @@ async function checkNumbers(files: ModelFiles, findings: Findings): Promise<void
   }
 }
 
-async function explainAbsentModules(files: ModelFiles, findings: Findings): Promise<void> {
+async function explainAbsentModules(files: ModelFiles, findings: Findings): Promise<GlassbertError | undefined> {
   const names = (await findings.attempt(() => files.list())) ?? [];
   const sign = SIGNS_OF_MODULES.find(name => names.includes(name));
   if (sign === undefined) {
     if (!names.includes('config.json')) findings.refuse(await notAModel(files));
-    return;
+    return undefined;
   }
-  findings.refuse(
-    new GlassbertError('E_FILE_MISSING', `the list of modules is not there, though ${sign} is`, {
-      file: files.pathOf('modules.json'),
-      hint: 'Without it the directory is taken for a bare one: mean pooling, no prompts. Copy the whole model directory.',
-    }),
-  );
+  return new GlassbertError('E_FILE_MISSING', `the list of modules is not there, though ${sign} is`, {
+    file: files.pathOf('modules.json'),
+    hint: 'Without it the directory is taken for a bare one: mean pooling, no prompts. Copy the whole model directory.',
+  });
 }
 
 export async function checkModule(

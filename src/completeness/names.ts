@@ -43,16 +43,15 @@ export function checkNames(entries: readonly Entry[], findings: Findings): void 
 
 /** Links that lead out of the directory, to nowhere or to themselves; and pipes, sockets, devices. */
 export async function checkKinds(tree: Tree, directory: string, findings: Findings): Promise<void> {
-  for (const { name, kind } of tree.entries) {
-    if (kind !== 'other') continue;
-    findings.refuse(
+  findings.refuseEach(
+    tree.entries.filter(({ kind }) => kind === 'other'),
+    ({ name }) =>
       new GlassbertError('E_FILE_TYPE', 'this is neither a file nor a directory', {
         file: join(directory, name),
         found: 'a pipe, a socket or a device',
         hint: 'No model needs it. Copying it may hang. Remove it.',
       }),
-    );
-  }
+  );
   const links = tree.entries.filter(({ kind }) => kind === 'link');
   for (const { name } of links.slice(0, MAX_LINKS)) {
     try {

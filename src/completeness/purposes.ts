@@ -21,8 +21,16 @@ const PURPOSES: readonly [RegExp, string][] = [
   [LEFTOVER, 'left behind by a download'],
   [/^(SHA256SUMS|.*\.sig)$/, 'checksums and signatures'],
   [/(^|\/)(README|LICENSE|LICENCE|NOTICE|COPYING)[^/]*$|\.(md|png|jpe?g|gif|svg|pdf)$/i, 'documentation'],
+  // Before the models: all of these are pickles by their endings, and none holds the weights of an encoder.
+  [
+    /(^|\/)(rng_state(_\d+)?\.pth|(optimizer|scheduler|scaler)\.(pt|bin)|training_args\.bin)$/,
+    'the state of a training',
+  ],
+  [/(^|\/)model_head\.(pkl|joblib)$|(^|\/)config_setfit\.json$/, 'the classification head of SetFit'],
+  [/(^|\/)adapter_(config\.json|model\.(safetensors|bin))$/, 'an adapter (LoRA)'],
+  [/\.(pkl|pickle|joblib)$/i, 'pickles, which are never opened'],
   [/(^|\/)(onnx|openvino|coreml|gguf)\//i, 'the model for other programs'],
-  [/\.(bin|pt|pth|ckpt|pkl|h5|msgpack|ot|onnx|onnx_data|gguf|tflite)$/i, 'the model for other programs'],
+  [/\.(bin|pt|pth|ckpt|h5|msgpack|ot|onnx|onnx_data|gguf|tflite)$/i, 'the model for other programs'],
   [/\.safetensors(\.index\.json)?$/, 'weights that nothing refers to'],
   [
     /(^|\/)(vocab\.(txt|json)|special_tokens_map\.json|added_tokens\.json|merges\.txt|.*\.model)$/,

@@ -30,14 +30,20 @@ export async function checkEncoderWeights(
       if (config && !opened?.files.length) noteSize(path, config, findings);
       return weights && { report: reportWeights(weights, '', []), projected: false };
     }
+    const before = findings.counts.error;
     const bert = await findings.attempt(() => loadBert(weights, config, NO_MEMORY));
     if (bert === undefined) return { report: reportWeights(weights, '', []), projected: false };
-    warnOfUnused(bert.unused, findings.warnAsLoading);
+    if (findings.counts.error === before) warnOfUnused(bert.unused, findings.warnAsLoading);
     const projected = bert.weights.encode_proj !== null;
     return { report: reportWeights(weights, bert.prefix, bert.unused), projected };
   } finally {
     await opened?.close();
   }
+}
+
+/** Whether there are weights under the names that are looked for. */
+export async function areThere(files: ModelFiles, path: string): Promise<boolean> {
+  return (await files.has(nameOf(path, SINGLE))) || (await files.has(nameOf(path, INDEX)));
 }
 
 /** So that who looks for the file knows it when he sees it. */

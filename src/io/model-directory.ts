@@ -209,7 +209,9 @@ const OTHER_CONFIGS: readonly [key: RegExp, what: string, hint: string][] = [
 
 /** @throws E_CONFIG when the file is of something else than a transformer */
 function refuseOtherConfig(config: Fields): void {
-  if (['model_type', 'architectures', 'hidden_size'].some(config.has)) return;
+  // The class of the whole model is no type of a transformer (config_sentence_transformers.json since sentence-transformers 5).
+  const hasType = config.has('model_type') && config.raw('model_type') !== 'SentenceTransformer';
+  if (hasType || ['architectures', 'hidden_size'].some(config.has)) return;
   const other = OTHER_CONFIGS.find(([pattern]) => config.keys.some(key => pattern.test(key)));
   if (other === undefined) return;
   const [pattern, what, hint] = other;

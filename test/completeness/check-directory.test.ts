@@ -6,10 +6,8 @@ import { execFileSync } from 'node:child_process';
 import {
   appendFileSync,
   copyFileSync,
-  cpSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -18,11 +16,10 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
-import { type CompletenessReport, checkDirectory } from '../../src/completeness/check-directory.ts';
+import { afterAll, describe, expect, test } from 'vitest';
+import { checkDirectory } from '../../src/completeness/check-directory.ts';
 import { parametersOf } from '../../src/completeness/weights.ts';
 import { defaultModel, SentenceEncoder } from '../../src/index.ts';
 import { copyModel, FIXTURES } from '../support/model-copy.ts';
@@ -46,12 +43,6 @@ function loads({ directory }: Model): Promise<boolean> {
     () => true,
     () => false,
   );
-}
-
-/** Where modules.json is gone loading takes what is left for another kind of directory, if with a warning. */
-function isTakenForBare({ findings }: CompletenessReport): boolean {
-  const errors = findings.filter(({ severity }) => severity === 'error');
-  return errors.some(({ message }) => message.startsWith('the list of modules is not there'));
 }
 
 /** The value with one value inside it, or itself, replaced. */
@@ -551,8 +542,8 @@ const RULES: Readonly<Record<string, readonly Rule[]>> = {
     {
       what: 'an id without a row in the embedding table',
       make: model =>
-        model.edit('tokenizer.json', json => {
-          json.model.vocab.zzz = 600;
+        model.edit('tokenizer.json', ({ model: { vocab } }) => {
+          for (const token of Object.keys(vocab)) if (vocab[token] === 599) vocab[token] = 600;
         }),
       errors: ['E_TOKENIZER tokenizer.json'],
       says: 'an id of 600',
@@ -572,22 +563,21 @@ const RULES: Readonly<Record<string, readonly Rule[]>> = {
         model.edit('tokenizer.json', ({ model: { vocab } }) => {
           [vocab.the, vocab.of] = [vocab.of, vocab.the];
         }),
-      errors: ['E_TOKENIZER vocab.txt'],
+      warnings: ['W_TOKENIZER_FILES vocab.txt'],
       says: /"the" is \d+ in tokenizer\.json and \d+ here/,
     },
     {
       what: 'a vocab.txt with a line less',
       from: MINI,
       make: model => model.write('vocab.txt', readFileSync(model.path('vocab.txt'), 'utf8').replace(/.*\n$/, '')),
-      errors: ['E_TOKENIZER vocab.txt'],
+      warnings: ['W_TOKENIZER_FILES vocab.txt'],
       says: 'and not here',
     },
     {
       what: 'a special token that the vocabulary lacks',
       from: MINI,
       make: model => model.edit('special_tokens_map.json', json => void Object.assign(json, { sep_token: '</s>' })),
-      errors: ['E_TOKENIZER special_tokens_map.json'],
-      warnings: ['W_SPECIAL_TOKENS special_tokens_map.json'],
+      warnings: ['W_SPECIAL_TOKENS special_tokens_map.json', 'W_TOKENIZER_FILES special_tokens_map.json'],
       says: '"</s>"',
     },
     {
@@ -605,7 +595,7 @@ const RULES: Readonly<Record<string, readonly Rule[]>> = {
         model.edit('tokenizer_config.json', ({ added_tokens_decoder: decoder }) => {
           [decoder[2], decoder[3]] = [decoder[3], decoder[2]];
         }),
-      errors: ['E_TOKENIZER tokenizer_config.json'],
+      warnings: ['W_TOKENIZER_FILES tokenizer_config.json'],
       says: 'added_tokens_decoder',
     },
     {
@@ -616,7 +606,7 @@ const RULES: Readonly<Record<string, readonly Rule[]>> = {
           if (specials) specials['[SEP]'].ids = [5];
           else json.post_processor.sep[1] = 5;
         }),
-      errors: ['E_TOKENIZER tokenizer.json'],
+      warnings: ['W_TOKENIZER_FILES tokenizer.json'],
       says: '"[SEP]" with another id',
     },
     {
@@ -635,7 +625,7 @@ const RULES: Readonly<Record<string, readonly Rule[]>> = {
       what: 'a pointer of Git LFS instead of the weights',
       make: model => model.write('model.safetensors', POINTER),
       errors: ['E_WEIGHTS_PLACEHOLDER model.safetensors'],
-      says: `for a file of 90,868,376 bytes with SHA-256 ${OID}`,
+      says: `A Git LFS pointer to 90,868,376 bytes with SHA-256 ${OID} stands in its place`,
     },
     {
       what: 'a pointer of Git LFS instead of tokenizer.json, which is no malformed JSON',
@@ -786,7 +776,7 @@ describe.each(Object.entries(RULES))('%s', (group, rules) => {
     else expect(said).toMatch(says);
     counted(`rules: ${group}`);
 
-    if (!isTakenForBare(report)) expect(await loads(model)).toBe(report.works[0].works);
+    expect(await loads(model)).toBe(report.works[0].works);
   });
 });
 
@@ -874,9 +864,7 @@ describe('properties', () => {
       const report = await checkDirectory(model.directory);
       expect(JSON.parse(JSON.stringify(report))).toEqual(report);
       for (const { message, file } of report.findings) expect(message + file).not.toMatch(/\p{Cc}/u);
-      if (!isTakenForBare(report)) {
-        expect(await loads(model), JSON.stringify(report.findings)).toBe(report.works[0].works);
-      }
+      expect(await loads(model), JSON.stringify(report.findings)).toBe(report.works[0].works);
       rmSync(model.parent, { recursive: true });
       mkdirSync(model.parent); // removed again by copyModel
       counted('random damage');
@@ -901,28 +889,13 @@ describe('bounds', () => {
       mkdirSync(model.path(`d${d}`));
       for (let f = 0; f < 100; f++) writeFileSync(model.path(`d${d}/${f}${d % 2 ? '?' : '.json'}`), '');
     }
-    const start = performance.now();
+    const before = process.cpuUsage();
     const report = await checkDirectory(model.directory);
-    expect(performance.now() - start).toBeLessThan(5000);
+    const { user, system } = process.cpuUsage(before);
+    expect((user + system) / 1e6).toBeLessThan(5);
     expect(report.verdict).toBe('complete');
     expect(report.unlisted).toMatchObject({ W_NAME_NOT_PORTABLE: 4_980 });
     expect(JSON.stringify(report).length).toBeLessThan(50_000);
-  });
-
-  test('a header of 100,000 tensors takes a few seconds and no memory for them', async () => {
-    const parent = mkdtempSync(join(tmpdir(), 'glassbert-'));
-    onTestFinished(() => rmSync(parent, { recursive: true }));
-    cpSync(`${FIXTURES}bert-mean-normalize`, parent, { recursive: true });
-    const tensors: Record<string, object> = {};
-    for (let t = 0; t < 100_000; t++) tensors[`t${t}`] = { dtype: 'F32', shape: [0], data_offsets: [0, 0] };
-    const header = Buffer.from(JSON.stringify(tensors));
-    const length = Buffer.alloc(8);
-    length.writeBigUInt64LE(BigInt(header.length));
-    writeFileSync(join(parent, 'model.safetensors'), Buffer.concat([length, header]));
-    const start = performance.now();
-    const report = await checkDirectory(parent);
-    expect(performance.now() - start).toBeLessThan(10_000);
-    expect(report.findings.map(({ code }) => code)).toContain('E_TENSOR_MISSING');
   });
 
   test('a configuration of the largest sizes allocates nothing', async () => {
@@ -936,9 +909,7 @@ describe('bounds', () => {
       });
     });
     const before = process.memoryUsage();
-    const start = performance.now();
     const { findings } = await checkDirectory(model.directory);
-    expect(performance.now() - start).toBeLessThan(2000);
     expect(process.memoryUsage().arrayBuffers - before.arrayBuffers).toBeLessThan(50e6);
     expect(findings.map(({ code }) => code)).toContain('E_TENSOR_MISSING');
   });

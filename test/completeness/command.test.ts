@@ -70,7 +70,7 @@ test('what is missing, what to do, where it is from, what works all the same', a
         The configuration is of an encoder with 40,512 parameters: 0.2 MB in F32, 0.1 MB in F16 or BF16.
 
     To get what is missing
-      published as    me/model, as README.md says
+      published as    me/model, as an example in README.md says
       with a network  hf download me/model model.safetensors --local-dir DIR
 
     Model
@@ -84,8 +84,8 @@ test('what is missing, what to do, where it is from, what works all the same', a
 
     Works
       no   embedding texts
-      yes  tokenizing (loadTokenizer of 'glassbert/tokenizer')
-      yes  reading the settings, as listed here
+      yes  tokenizing (loadTokenizer of 'glassbert/tokenizer', glassbert tokens)
+      yes  reading the settings, as listed here (glassbert inspect)
 
     On record
       nothing  Whether the files are unchanged is not known; glassbert manifest makes a list.
@@ -113,7 +113,7 @@ test('as JSON it is the report of the library', async () => {
     verdict: 'incomplete',
     counts: { errors: 1, warnings: 0, notes: 0 },
     findings: [{ severity: 'error', kind: 'incomplete', code: 'E_FILE_MISSING', file: 'modules.json' }],
-    works: [{ what: 'embedding texts', works: false }, { works: true }, { works: false }],
+    works: [{ what: 'embedding texts', works: true }, { works: true }, { works: true }],
   });
 });
 

@@ -222,6 +222,6 @@ describe('the notes of a download', () => {
     expect(report.verdict).toBe('complete');
     expect(report.evidence).toMatchObject([{ kind: 'download', state: 'verified' }]);
     expect(report.findings.map(({ code }) => code)).toEqual(['W_LINKS']);
-    expect(report.origin).toEqual({ id: 'me/model', revision: COMMIT, source: 'the path of the cache' });
+    expect(report.origin).toEqual({ id: 'me/model', revision: COMMIT, source: 'the path of the cache', guess: false });
   });
 });

@@ -47,3 +47,23 @@ export function copyModel(name = 'bert-mean-normalize', atEnd: (run: () => void)
     },
   };
 }
+
+type Model = ReturnType<typeof copyModel>;
+
+/** Puts this before the name of every tensor. */
+export function prefixTensors(prefix: string): (model: Model) => void {
+  return model =>
+    model.editTensors(tensors => {
+      for (const [name, tensor] of [...tensors]) {
+        tensors.delete(name);
+        tensors.set(prefix + name, tensor);
+      }
+    });
+}
+
+/** vocab.txt as Python writes it for tokenizer.json: a line for each token, in the order of the ids. */
+export function writeVocabTxt(model: Model, end = '\n'): void {
+  const { vocab } = JSON.parse(model.read('tokenizer.json')).model as { vocab: Record<string, number> };
+  const tokens = Object.entries(vocab).sort(([, a], [, b]) => a - b);
+  model.write('vocab.txt', tokens.map(([token]) => token + end).join(''));
+}
