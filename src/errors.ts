@@ -33,7 +33,7 @@ export const ERROR_CODES = {
     cause: 'The path names a file where a model directory is expected.',
     fix: 'Give the directory that the file lies in.' },
   E_FILE_MISSING: {
-    cause: 'A file that the model needs is not in the directory.',
+    cause: 'A file that the model needs is not in the directory, or only something that stands for it (a Git LFS pointer, a web page).',
     fix: 'Copy the whole model directory, with its subdirectories; `glassbert check` lists all that is missing.' },
   E_FILE_TYPE: {
     cause: 'A path names something that is not a regular file (a directory, a pipe, a device).',
@@ -111,8 +111,8 @@ export const ERROR_CODES = {
     cause: 'The architecture is not one of those supported.',
     fix: 'Use a BERT or DPR model; the README lists what is supported.' },
   E_MODULE: {
-    cause: 'modules.json names a module that is not supported, or the modules do not fit together.',
-    fix: 'Use a model of the modules that the message lists; copy all of its files from one version.' },
+    cause: 'modules.json names a module that is not supported, the modules do not fit together, or there is an adapter (LoRA).',
+    fix: 'Use a model of the modules that the message lists, from one version. Merge an adapter into its base model.' },
   E_THREAD: {
     cause: 'A thread ended before its texts were embedded.',
     fix: 'Load the model again; with `threads: 1` the cause shows. If it comes back, report it.' },
@@ -125,6 +125,8 @@ export const ERROR_CODES = {
 export const WARNING_CODES = {
   W_BARE_DIRECTORY: 'There is no modules.json: mean pooling is assumed, as in the reference library.',
   W_CODE_IGNORED: 'config.json names code that comes with the model. It is not run.',
+  W_CROSS_ENCODER:
+    'The model is a cross-encoder or a classifier: its pooled vectors were never trained to be compared.',
   W_DIGEST_CASE: 'A signed statement writes digests in capitals.',
   W_FILE_IGNORED: 'A file is there that the reference library does not read either in a directory of this layout.',
   W_HINT_ABSENT: 'A signature does not say which key it was made with.',

@@ -4,11 +4,13 @@
  */
 
 import { availableParallelism } from 'node:os';
-import { type BertConfig, parseBertConfig } from './bert/config.ts';
-import { isKnownUnused, type LoadedBert, loadBert } from './bert/weights.ts';
+import { type BertConfig, parseBertConfig, signOfClassifier } from './bert/config.ts';
+import { isClassifierHead, isKnownUnused, type LoadedBert, loadBert } from './bert/weights.ts';
 import { GlassbertError, printable } from './errors.ts';
+import { isFloatDtype } from './io/dtypes.ts';
 import type { ModelFiles } from './io/files.ts';
-import type { LoadReport, ModuleReport, Warning, WeightsReport } from './io/load-report.ts';
+import type { Fields } from './io/json-fields.ts';
+import type { LoadReport, ModuleReport, TokenizerReport, Warning, WeightsReport } from './io/load-report.ts';
 import { describeDirectory, type ModelDirectory, type ModuleEntry } from './io/model-directory.ts';
 import { openWeights, type Weights } from './io/weights.ts';
 import { BOOLEAN, FUNCTION, integer, OBJECT, type Rules, readOptions, STRING } from './options.ts';
@@ -17,11 +19,12 @@ import {
   dropoutModule,
   loadDense,
   loadLayerNorm,
+  MAX_FEATURES,
   normalizeModule,
   projectionModule,
   type VectorModule,
 } from './pooling/modules.ts';
-import { decideSettings, type SettingOptions, type Settings } from './settings.ts';
+import { checkPrompts, decideDtype, decideSettings, type SettingOptions, type Settings } from './settings.ts';
 import { type Kernels, oracleKernels, referenceKernels } from './tensor/kernels.ts';
 import { hasSimd, type SimdKernels, simdKernels, wideKernels } from './tensor/simd/kernels.ts';
 import { sizeOf } from './tensor/tensor.ts';
@@ -124,20 +127,9 @@ export async function loadModel(files: ModelFiles, options: AnyLoadOptions): Pro
   const kernels = chooseKernels(options, warn);
   const threads = chooseThreads(options.threads, kernels, warn);
 
-  const described = await describeDirectory(files);
-  if (described.unread.length > 0) {
-    warn({
-      code: 'W_FILE_IGNORED',
-      message: `Without modules.json the reference library does not read ${described.unread.join(', ')}, and neither is it read here.`,
-    });
-  }
-  const config = parseBertConfig(described.transformer.config);
-  const settings = decideSettings(described, config, options, warn);
-  const { bert, tokenizer } = await loadEncoder(described, config, kernels, settings, warn);
+  const { described, config, settings } = await describeSettings(files, options, warn);
+  const { bert, tokenizer, stored } = await loadEncoder(described, config, kernels, settings, warn);
   const modules = await loadModules(described, config, kernels, settings, bert);
-  if (described.transformer.config.has('auto_map')) {
-    warn({ code: 'W_CODE_IGNORED', message: 'config.json names code that comes with the model. It is not run.' });
-  }
   const encoder: Encoder = { config, weights: bert.weights, modes: settings.pooling.value };
   for (const warning of warnings) (options.onWarning ?? emitWarning)(warning);
 
@@ -149,26 +141,95 @@ export async function loadModel(files: ModelFiles, options: AnyLoadOptions): Pro
     modules: modules.map(({ module }) => module),
     threads: threads > 1 ? new Threads(encoder, (kernels as SimdKernels).share(threads)) : null,
     report: {
-      directory: files.directory,
-      verification: files.verification ?? null,
-      layout: described.modules.length > 0 ? 'Sentence Transformers' : 'Hugging Face, without modules.json',
-      architecture: architectureOf(config),
+      ...reportFiles(described, config, settings, tokenizer),
       kernels: kernels.name,
       threads,
       modules: [
-        reportModule(described.modules[0], architectureOf(config)),
-        reportModule(described.modules[1], `Pooling ${settings.pooling.value.join(' + ')}`),
+        ...reportStart(described, config, settings),
         ...modules.map(({ entry, module }) => reportModule(entry, module.summary)),
       ],
-      settings: freeze(settings),
-      tokenizer: { kind: tokenizer.kind, vocabSize: tokenizer.vocabSize, notes: tokenizer.notes },
+      dtype: decideDtype(described, stored, kernels.name === 'oracle' ? 'float64' : 'float32'),
       weights: [bert.report, ...modules.flatMap(({ report }) => report ?? [])],
       dimension: modules.at(-1)?.module.outFeatures ?? settings.pooling.value.length * config.hidden_size,
-      savedBy: savedBy(described),
-      files: files.opened,
       warnings,
     },
   };
+}
+
+/** What a directory says without its weights. */
+export type ModelDescription = Omit<LoadReport, 'kernels' | 'threads' | 'dtype' | 'weights' | 'dimension'> & {
+  /** The width of the vectors, where the configurations tell. */
+  readonly dimension: number | null;
+};
+
+/**
+ * Everything of the load report that needs no weights: settings, modules, tokenizer.
+ *
+ * @throws GlassbertError, whatever else is wrong with the directory or the options
+ */
+export async function describeModel(files: ModelFiles, options: SettingOptions): Promise<ModelDescription> {
+  const warnings: Warning[] = [...(files.verification?.warnings ?? [])];
+  const warn = (warning: Warning): void => {
+    warnings.push(warning);
+  };
+  const { described, config, settings } = await describeSettings(files, options, warn);
+  const tokenizer = loadTokenizer(described, config, settings);
+  const after = described.modules.slice(2);
+  const dense = after.findLast(({ kind }) => kind === 'Dense')?.config;
+  return {
+    ...reportFiles(described, config, settings, tokenizer),
+    modules: [
+      ...reportStart(described, config, settings),
+      ...after.map(entry => {
+        const summary = hasWeights(entry)
+          ? `${entry.kind}, not loaded`
+          : plainModule(referenceKernels, entry, 0).summary;
+        return reportModule(entry, summary);
+      }),
+    ],
+    dimension: dense
+      ? dense.integer('out_features', { min: 1, max: MAX_FEATURES })
+      : settings.pooling.value.length * config.hidden_size,
+    warnings,
+  };
+}
+
+async function describeSettings(files: ModelFiles, options: SettingOptions, warn: (warning: Warning) => void) {
+  const described = await describeDirectory(files);
+  if (described.unread.length > 0) {
+    warn({
+      code: 'W_FILE_IGNORED',
+      message: `Without modules.json the reference library does not read ${described.unread.join(', ')}, and neither is it read here.`,
+    });
+  }
+  const config = parseBertConfig(described.transformer.config);
+  const settings = decideSettings(described, config, options, warn);
+  if (described.transformer.config.has('auto_map')) {
+    warn({ code: 'W_CODE_IGNORED', message: 'config.json names code that comes with the model. It is not run.' });
+  }
+  return { described, config, settings };
+}
+
+/** The part of the report that files alone decide. */
+function reportFiles(described: ModelDirectory, config: BertConfig, settings: Settings, tokenizer: Tokenizer) {
+  const { files, modules } = described;
+  return {
+    directory: files.directory,
+    verification: files.verification ?? null,
+    layout: modules.length > 0 ? 'Sentence Transformers' : 'Hugging Face, without modules.json',
+    architecture: architectureOf(config),
+    settings: freeze(settings),
+    tokenizer: reportTokenizer(tokenizer),
+    savedBy: savedBy(described),
+    files: files.opened,
+  } as const;
+}
+
+function reportStart({ modules }: ModelDirectory, config: BertConfig, settings: Settings): ModuleReport[] {
+  return [
+    reportModule(modules[0], architectureOf(config)),
+    reportModule(modules[1], `Pooling ${settings.pooling.value.join(' + ')}`),
+  ];
 }
 
 function chooseKernels(
@@ -215,6 +276,7 @@ function loadTokenizer({ transformer }: ModelDirectory, config: BertConfig, sett
   const { doLowerCase, maxSeqLength } = settings;
   const tokenizer = tokenizerOf(transformer, doLowerCase.value, maxSeqLength.value, config.vocab_size);
   checkTokenizer(tokenizer, config, transformer.tokenizer.file);
+  checkPrompts(settings, config, prompt => tokenizer.encode(prompt).ids.length);
   return tokenizer;
 }
 
@@ -227,11 +289,11 @@ export function checkTokenizer(tokenizer: Tokenizer, config: BertConfig, file: s
       found: `${tokenizer.typeIdCount.single - 1}`,
     });
   }
-  if (tokenizer.vocabSize <= config.vocab_size) return;
+  if (tokenizer.neededRows <= config.vocab_size) return;
   throw new GlassbertError('E_TOKENIZER', 'the tokenizer has ids that the embedding table has no row for', {
     file,
     expected: `ids below ${config.vocab_size}, the "vocab_size" of config.json`,
-    found: `an id of ${tokenizer.vocabSize - 1}`,
+    found: `an id of ${tokenizer.neededRows - 1}`,
     hint: 'The tokenizer and the weights are of different models.',
   });
 }
@@ -244,14 +306,15 @@ async function loadEncoder(
   kernels: Kernels,
   settings: Settings,
   warn: (warning: Warning) => void,
-): Promise<{ bert: ReportedBert; tokenizer: Tokenizer }> {
-  const { encoder, tokenizer } = await withWeights(described, described.transformer.path, async weights => {
+): Promise<{ bert: ReportedBert; tokenizer: Tokenizer; stored: string | undefined }> {
+  const { encoder, tokenizer, stored } = await withWeights(described, described.transformer.path, async weights => {
     const loading = loadBert(weights, config, kernels);
     loading.catch(() => {}); // told when it is awaited; an error of the tokenizer comes first
     // While the first tensor, the largest, comes from the disk there is time for the vocabulary.
     const tokenizer = loadTokenizer(described, config, settings);
     const bert = await loading;
-    return { tokenizer, encoder: { ...bert, report: reportWeights(weights, bert.prefix, bert.unused) } };
+    const stored = [...weights.tensors.values()].find(({ dtype }) => isFloatDtype(dtype))?.dtype;
+    return { tokenizer, stored, encoder: { ...bert, report: reportWeights(weights, bert.prefix, bert.unused) } };
   });
   const { encode_proj } = encoder.weights;
   if (encode_proj !== null && !projects(settings)) {
@@ -261,7 +324,26 @@ async function loadEncoder(
     });
   }
   warnOfUnused(encoder.unused, warn);
-  return { bert: encoder, tokenizer };
+  warnOfClassifier(described.transformer.config, encoder.unused, warn);
+  return { bert: encoder, tokenizer, stored };
+}
+
+/**
+ * A model that judges texts or pairs of them is an encoder with a head. Without the head it gives vectors as any other does, in
+ * Python too, but nobody trained them to be compared.
+ *
+ * @param unused - the tensors that the encoder does not use
+ */
+export function warnOfClassifier(config: Fields, unused: readonly string[], warn: (warning: Warning) => void): void {
+  const head = unused.find(isClassifierHead);
+  const sign = signOfClassifier(config) ?? (head === undefined ? null : `the weights hold ${head}`);
+  if (sign === null) return;
+  warn({
+    code: 'W_CROSS_ENCODER',
+    message:
+      `This is a cross-encoder or a classifier: ${sign}. Its head is not used, and its pooled vectors were never trained to be ` +
+      'compared; Python gives the same vectors.',
+  });
 }
 
 export function warnOfUnused(unused: readonly string[], warn: (warning: Warning) => void): void {
@@ -356,6 +438,10 @@ export function reportWeights({ files, tensors }: Weights, prefix: string, unuse
     parameters += sizeOf(shape);
   }
   return { files, prefix, tensors: tensors.size, parameters, dtypes, unused };
+}
+
+function reportTokenizer({ kind, class: name, vocabSize, notes }: Tokenizer): TokenizerReport {
+  return { kind, class: name, vocabSize, notes };
 }
 
 function reportModule(entry: ModuleEntry | undefined, summary: string): ModuleReport {

@@ -5,8 +5,16 @@
 import { relative } from 'node:path';
 import type { BertConfig } from './bert/config.ts';
 import { GlassbertError } from './errors.ts';
+import { quote } from './io/json.ts';
 import { type Fields, fields } from './io/json-fields.ts';
-import { decide, type LoadReport, type Setting, type Source, type Warning } from './io/load-report.ts';
+import {
+  type DtypeReport,
+  decide,
+  type LoadReport,
+  type Setting,
+  type Source,
+  type Warning,
+} from './io/load-report.ts';
 import type { ModelDirectory } from './io/model-directory.ts';
 import { areModes, POOLING_MODES, type PoolingMode, parsePoolingConfig } from './pooling/pooling.ts';
 import { SIMILARITY_NAMES, type SimilarityName } from './pooling/similarity.ts';
@@ -78,14 +86,33 @@ export function decideSettings(
   };
 }
 
+/** What Python may be told in sentence_bert_config.json, and is the same here whatever it says: how the sum is computed, and where. */
+const HARMLESS_ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
+  model: ['dtype', 'torch_dtype', 'attn_implementation', 'low_cpu_mem_usage', 'device_map', 'add_pooling_layer'],
+  config: ['attn_implementation', 'dtype', 'torch_dtype'],
+};
+
+/** Python overwrites these with its own. */
+const OVERWRITTEN_ARGUMENTS = ['trust_remote_code', 'subfolder', 'token', 'cache_dir', 'revision', 'local_files_only'];
+
+/** All keys that sentence-transformers 6 takes; it fails on others. */
+const SENTENCE_CONFIG_KEYS = [
+  ...['max_seq_length', 'do_lower_case', 'transformer_task', 'modality_config', 'module_output_name', 'unpad_inputs'],
+  ...['model_args', 'model_kwargs', 'tokenizer_args', 'processor_kwargs', 'config_args', 'config_kwargs'],
+  ...['processing_kwargs', 'query_length', 'document_length', 'query_expansion', 'tokenizer_name_or_path'],
+];
+
 /**
  * sentence_bert_config.json may change what the transformer computes or returns. What is not supported is refused unless it
- * says what is done anyway.
+ * says what is done anyway. The arguments of the tokenizer are looked at where it is made (text/tokenizer-arguments.ts).
  */
 function checkSentenceConfig(config: Fields): void {
+  const refuse = (key: string, details: { expected?: string; found?: string } = {}): GlassbertError =>
+    new GlassbertError('E_CONFIG', `"${key}" is not supported`, { file: config.file, ...details });
   const only = (fields: Fields, key: string, value: string): void => {
     fields.string(key, { oneOf: [value], default: value });
   };
+  config.only(SENTENCE_CONFIG_KEYS);
   only(config, 'transformer_task', 'feature-extraction');
   only(config, 'module_output_name', 'token_embeddings');
   if (config.has('modality_config')) {
@@ -93,18 +120,107 @@ function checkSentenceConfig(config: Fields): void {
     only(text, 'method', 'forward');
     only(text, 'method_output_name', 'last_hidden_state');
   }
-  for (const key of ['config_args', 'config_kwargs', 'processing_kwargs']) {
-    const changed = config.has(key) ? config.object(key).keys : [];
+  const inner: readonly [key: string, harmless: readonly string[]][] = [
+    ['model_args', HARMLESS_ARGUMENTS.model],
+    ['model_kwargs', HARMLESS_ARGUMENTS.model],
+    ['config_args', HARMLESS_ARGUMENTS.config],
+    ['config_kwargs', HARMLESS_ARGUMENTS.config],
+    // Those of other kinds of input do not matter to texts.
+    ['processing_kwargs', ['chat_template', 'audio', 'image', 'video']],
+  ];
+  for (const [key, harmless] of inner) {
+    if (!config.has(key)) continue;
+    const given = config.object(key);
+    const changed = given.keys.filter(
+      name => given.has(name) && !harmless.includes(name) && !OVERWRITTEN_ARGUMENTS.includes(name),
+    );
     if (changed.length === 0) continue;
-    throw new GlassbertError('E_CONFIG', `"${key}" is not supported`, {
-      file: config.file,
-      found: changed.slice(0, 5).join(', '),
+    throw refuse(key, { found: changed.slice(0, 5).map(quote).join(', ') });
+  }
+  for (const key of ['query_length', 'document_length', 'query_expansion', 'tokenizer_name_or_path']) {
+    if (config.raw(key)) throw refuse(key, { expected: 'null' });
+  }
+}
+
+/**
+ * What attention costs to compute the tokens of a prompt, in scores: layers × heads × tokens². 2.5e8 take some 5 seconds by the
+ * slowest loop (20 ns each, Node 24, x64). As many tokens as an ordinary text has are never too many.
+ */
+const MAX_PROMPT_SCORES = 2.5e8;
+const ORDINARY_TOKENS = 512;
+
+/**
+ * The author of a model writes its prompts and says how long a text may be: a short text must not cost hours because of them.
+ *
+ * @param tokensOf - how many tokens a text has, special ones included, cut where the model cuts it
+ * @throws E_CONFIG when a prompt is out of all proportion
+ */
+export function checkPrompts(
+  { prompts }: Pick<Settings, 'prompts'>,
+  { num_hidden_layers: L, num_attention_heads: H }: Pick<BertConfig, 'num_hidden_layers' | 'num_attention_heads'>,
+  tokensOf: (text: string) => number,
+): void {
+  const most = Math.max(ORDINARY_TOKENS, Math.floor(Math.sqrt(MAX_PROMPT_SCORES / Math.max(1, L * H))));
+  for (const [name, prompt] of Object.entries(prompts.value)) {
+    if (prompt.length + 2 <= most) continue; // a token has a character at least
+    const tokens = tokensOf(prompt);
+    if (tokens <= most) continue;
+    throw new GlassbertError('E_CONFIG', `the prompt ${quote(name)} is too long to be computed with every text`, {
+      file: 'file' in prompts.from ? prompts.from.file : undefined,
+      expected: `at most ${most} tokens, for ${L} layers of ${H} heads`,
+      found: `${tokens}`,
     });
   }
-  for (const key of ['query_length', 'document_length', 'query_expansion']) {
-    if (!config.raw(key)) continue;
-    throw new GlassbertError('E_CONFIG', `"${key}" is not supported`, { file: config.file, expected: 'null' });
-  }
+}
+
+/** Names of torch that are two for one. */
+const TORCH_ALIASES: Readonly<Record<string, string>> = { half: 'float16', float: 'float32', double: 'float64' };
+
+const TORCH_DTYPE: Readonly<Record<string, string>> = {
+  F16: 'float16',
+  BF16: 'bfloat16',
+  F32: 'float32',
+  F64: 'float64',
+};
+
+/**
+ * What Python computes in. Since transformers 5 it is the first that is stated of: the arguments in sentence_bert_config.json,
+ * `dtype` of config.json, its older `torch_dtype`; and otherwise what the tensors are stored in. Here the kernels decide alone:
+ * widening the stored numbers to f32 is exact, and rounding every intermediate value to 16 bits is not what a model is.
+ *
+ * @param stored - the dtype of the first tensor of floats
+ */
+export function decideDtype(
+  { transformer, files }: Pick<ModelDirectory, 'transformer' | 'files'>,
+  stored: string | undefined,
+  here: DtypeReport['here'],
+): DtypeReport {
+  const { config, sentenceConfig, path } = transformer;
+  const nameOf = (file: Fields): string => relative(files.directory, file.file);
+  const stated = (file: Fields, key: string, where = key) => {
+    const value = file.raw(key);
+    const known = typeof value === 'string' && value !== 'auto';
+    return { value: known ? (TORCH_ALIASES[value] ?? value) : undefined, from: { file: nameOf(config), key: where } };
+  };
+  const args = ['model_kwargs', 'model_args']
+    .filter(key => sentenceConfig.has(key))
+    .flatMap(key =>
+      ['dtype', 'torch_dtype'].map(name => ({
+        ...stated(sentenceConfig.object(key), name),
+        from: { file: nameOf(sentenceConfig), key: `${key}.${name}` },
+      })),
+    );
+  const weights = TORCH_DTYPE[stored ?? ''] ?? 'float32';
+  const { value: python, from } = decide([...args, stated(config, 'dtype'), stated(config, 'torch_dtype')], {
+    value: weights,
+    from: { default: `the weights${path === '' ? '' : ` in ${path}`} are ${stored ?? 'not known'}` },
+  });
+  const note =
+    python === here
+      ? null
+      : `sentence-transformers computes this model in ${python}. For the numbers that are given here pass it ` +
+        `model_kwargs={"dtype": torch.${here}}.`;
+  return { here, python, from, note };
 }
 
 /** Since sentence-transformers 5.0 there are always a query and a document prompt, if only empty ones. */
@@ -116,7 +232,7 @@ function readPrompts(saved: Fields): Readonly<Record<string, string>> {
 }
 
 function decidePooling(
-  { modules, files }: ModelDirectory,
+  { modules, files, transformer }: ModelDirectory,
   config: Pick<BertConfig, 'hidden_size' | 'model_type'>,
   options: SettingOptions,
   at: (file: Fields, key: string) => Source,
@@ -130,10 +246,11 @@ function decidePooling(
     });
   }
   const byOption = { value: chosen, from: { option: 'pooling' } };
-  const byDefault = { value: ['mean'] as const, from: { default: 'there is no modules.json' } };
   const entry = modules[1];
+  const mode = entry === undefined ? bareMode(transformer.config) : 'mean';
+  const byDefault = { value: [mode], from: { default: 'there is no modules.json' } };
   if (entry === undefined) {
-    if (chosen === undefined) warn(bareDirectory(files.directory, config));
+    if (chosen === undefined) warn(bareDirectory(files.directory, config, mode));
     return decide<readonly PoolingMode[]>([byOption], byDefault);
   }
 
@@ -151,15 +268,22 @@ function decidePooling(
   );
 }
 
+/** Without modules.json the reference library takes the mean, and of a causal language model the last token. */
+function bareMode(config: Fields): PoolingMode {
+  const [architecture] = config.array('architectures', { default: [] });
+  const causal = typeof architecture === 'string' && architecture.endsWith('ForCausalLM');
+  return causal && config.raw('is_causal') !== false ? 'lasttoken' : 'mean';
+}
+
 /** In the words of the reference library, then what they mean. */
-function bareDirectory(directory: string, config: Pick<BertConfig, 'model_type'>): Warning {
+function bareDirectory(directory: string, config: Pick<BertConfig, 'model_type'>, mode: PoolingMode): Warning {
   const dpr =
     ' DPR itself takes the first token: load with pooling "cls", which is what it computes, or use the converted model ' +
     '(published as sentence-transformers/facebook-dpr-*).';
   return {
     code: 'W_BARE_DIRECTORY',
     message:
-      `No sentence-transformers model found with name ${directory}. Creating a new one with mean pooling. ` +
+      `No modules.json found for ${directory}, initializing a new SentenceTransformer model: with ${mode} pooling. ` +
       'If the model was trained with another pooling, its vectors are wrong and nothing else will show it: copy modules.json ' +
       `and 1_Pooling from where the model was published, or state the pooling.${config.model_type === 'dpr' ? dpr : ''}`,
   };

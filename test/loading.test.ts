@@ -81,8 +81,10 @@ describe('the load report', () => {
     const { warnings } = await loadQuietly(`${FIXTURES}bert-bare-directory`);
     expect(warnings).toHaveLength(1);
     expect(warnings[0].code).toBe('W_BARE_DIRECTORY');
-    expect(warnings[0].message).toContain('No sentence-transformers model found with name');
-    expect(warnings[0].message).toContain('Creating a new one with mean pooling.');
+    expect(warnings[0].message).toMatch(
+      /^No modules\.json found for .+, initializing a new SentenceTransformer model: /,
+    );
+    expect(warnings[0].message).toContain('with mean pooling');
     expect((await loadQuietly(`${FIXTURES}bert-bare-directory`, { pooling: 'cls' })).warnings).toEqual([]);
     expect((await loadQuietly(`${FIXTURES}dpr-ctx-encoder`)).warnings[0].message).toContain('pooling "cls"');
   });
@@ -141,6 +143,9 @@ describe('layouts', () => {
     });
     model.remove('tokenizer.json');
     model.write('vocab.txt', `${lines.join('\n')}\n`);
+    model.edit('tokenizer_config.json', json => {
+      Object.assign(json, { tokenizer_class: 'BertTokenizer', do_lower_case: true });
+    });
     const { encoder } = await loadQuietly(model.directory);
     const plain = await SentenceEncoder.load(`${FIXTURES}bert-mean-normalize`);
     for (const text of ['hello', 'Café [SEP] 北京', "don't"])
@@ -164,16 +169,15 @@ describe('what users do wrong', () => {
       await message('E_DIRECTORY_MISSING', { parent: '-', directory: 'sentence-transformers/all-MiniLM-L6-v2' }),
     ).toMatchInlineSnapshot(`
       "sentence-transformers/all-MiniLM-L6-v2: there is no such directory
-        hint: A model is a directory on this disk: give its path. Names are never looked up and nothing is downloaded."
+        hint: A model is a directory on this disk: give its path. Names are never looked up and nothing is downloaded. If sentence-transformers/all-MiniLM-L6-v2 is a name on the Hugging Face hub, fetch it where there is a network: hf download sentence-transformers/all-MiniLM-L6-v2 --local-dir all-MiniLM-L6-v2 (or, with Git LFS: git clone https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2), and give that directory."
     `);
   });
 
   test('a directory that is no model', async () => {
     const model = copyModel();
-    expect(await message('E_FILE_MISSING', { ...model, directory: model.path('1_Pooling') })).toMatchInlineSnapshot(`
-      "model/1_Pooling/tokenizer.json: the tokenizer is not there: expected tokenizer.json, or vocab.txt
-        hint: Copy the whole model directory."
-    `);
+    expect(await message('E_CONFIG', { ...model, directory: model.path('1_Pooling') })).toContain(
+      'this is the configuration of a Pooling module',
+    );
     mkdirSync(model.path('empty'));
     expect(await message('E_FILE_MISSING', { ...model, directory: model.path('empty') })).toMatchInlineSnapshot(`
       "model/empty: this directory holds no model: expected modules.json, or config.json, found nothing
@@ -203,7 +207,7 @@ describe('what users do wrong', () => {
     const model = copyModel();
     model.write('model.safetensors', 'version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 90868376\n');
     expect(await message('E_WEIGHTS_PLACEHOLDER', model)).toMatchInlineSnapshot(`
-      "model/model.safetensors: this is no safetensors file: found a Git LFS pointer, which stands for the weights
+      "model/model.safetensors: this is no safetensors file: found a Git LFS pointer to 90,868,376 bytes
         hint: Run "git lfs pull" where the repository was cloned, then copy the directory again."
     `);
   });
@@ -336,7 +340,7 @@ describe('what users do wrong', () => {
     });
     expect(await message('E_TOKENIZER', model)).toMatchInlineSnapshot(`
       "model/tokenizer.json: the tokenizer has ids that the embedding table has no row for: expected ids below 600, the "vocab_size" of config.json, found an id of 600
-        hint: The tokenizer and the weights are of different models."
+        hint: The tokenizer and the weights are of different models; or special tokens have other names, which belong into tokenizer_config.json ("cls_token": …)."
     `);
   });
 

@@ -5,7 +5,7 @@
  * Defaults, where one cannot change a shape: those of BertConfig in transformers, for the files of 2019 that leave fields out.
  */
 import { GlassbertError } from '../errors.ts';
-import { quote } from '../io/json.ts';
+import { type Json, quote } from '../io/json.ts';
 import type { Fields } from '../io/json-fields.ts';
 import { ACTIVATIONS } from '../tensor/activations.ts';
 
@@ -25,6 +25,33 @@ export interface BertConfig {
   /** DPR only: the width of its projection, 0 for none. */
   readonly projection_dim: number;
 }
+
+/**
+ * Keys that change what Python computes, or which files it reads, and that are not supported: each with what it does. Those of
+ * them that need a value of their own are looked at below; all others of the keys that transformers 5.18 knows (dropout,
+ * `use_cache`, `chunk_size_feed_forward`, `tie_word_embeddings`, `attn_implementation` ...) leave a BERT's hidden states alone.
+ */
+const REFUSED_KEYS: readonly [key: string, why: string, hint?: string][] = [
+  [
+    'quantization_config',
+    'Python computes with quantized weights',
+    'Use the model as it was before it was quantized, or remove the key if the weights are plain and that is what is wanted.',
+  ],
+  [
+    'transformers_weights',
+    'Python takes the weights from another file',
+    `Name that file model.safetensors and remove the key.`,
+  ],
+  ['per_layer_config', 'the layers differ'],
+  ['fusion_config', 'Python replaces parts of the model'],
+  ['pruned_heads', 'heads of attention are left out'],
+];
+
+/**
+ * The longest BERTs published have 8,192 positions. What attention costs grows with the square of a text's tokens, and this is
+ * where a file's bound on them is bounded itself.
+ */
+const MAX_POSITIONS = 32_768;
 
 /** @throws E_ARCHITECTURE, E_CONFIG */
 export function parseBertConfig(config: Fields): BertConfig {
@@ -54,6 +81,11 @@ export function parseBertConfig(config: Fields): BertConfig {
     }
   }
   config.string('position_embedding_type', { oneOf: ['absolute'], default: 'absolute' });
+  config.string('feed_forward_type', { oneOf: ['original'], default: 'original' }); // of JinaBERT, which has a type of BERT
+  for (const [key, why, hint] of REFUSED_KEYS) {
+    if (isEmpty(config.raw(key))) continue;
+    throw new GlassbertError('E_CONFIG', `"${key}" is not supported: ${why}`, { file: config.file, hint });
+  }
 
   const hidden_size = config.integer('hidden_size', { min: 1, max: 16384 });
   const num_attention_heads = config.integer('num_attention_heads', { min: 1, max: 256 });
@@ -73,8 +105,32 @@ export function parseBertConfig(config: Fields): BertConfig {
     intermediate_size: config.integer('intermediate_size', { min: 1, max: 65536 }),
     hidden_act: config.string('hidden_act', { oneOf: [...ACTIVATIONS.keys()], default: 'gelu' }),
     layer_norm_eps: config.number('layer_norm_eps', { min: 0, max: 1, exclusive: true, default: 1e-12 }),
-    max_position_embeddings: config.integer('max_position_embeddings', { min: 1, max: 1_048_576 }),
+    max_position_embeddings: config.integer('max_position_embeddings', { min: 1, max: MAX_POSITIONS }),
     type_vocab_size: config.integer('type_vocab_size', { min: 1, max: 16, default: 2 }),
     projection_dim: config.integer('projection_dim', { min: 0, max: 16384, default: 0 }),
   };
+}
+
+/** Of the heads that transformers has for BERT, those that a model is trained with to judge a text, not to embed it. */
+const CLASSIFIER =
+  /For(SequenceClassification|TokenClassification|MultipleChoice|QuestionAnswering|NextSentencePrediction)$/;
+
+/** What in config.json says that the model was trained to classify texts or to score pairs; null where nothing does. */
+export function signOfClassifier(config: Fields): string | null {
+  const architectures = config.array('architectures', { default: [] });
+  const head = architectures.find(name => typeof name === 'string' && CLASSIFIER.test(name));
+  if (head !== undefined) return `"architectures" of config.json names ${quote(String(head))}`;
+  // What CrossEncoder writes, since sentence-transformers 4 and before.
+  if (config.has('sentence_transformers')) {
+    const own = config.raw('sentence_transformers');
+    if (typeof own === 'object' && 'activation_fn' in own)
+      return 'config.json has "sentence_transformers.activation_fn"';
+  }
+  const legacy = 'sbert_ce_default_activation_function';
+  return config.has(legacy) ? `config.json has "${legacy}"` : null;
+}
+
+/** Absent, null, {} or []. */
+function isEmpty(value: Json | undefined): boolean {
+  return value === undefined || (typeof value === 'object' && value !== null && Object.keys(value).length === 0);
 }

@@ -125,6 +125,13 @@ function refuseLayersBeyond(unused: readonly string[], prefix: string, config: B
 const KNOWN_UNUSED =
   /(^|\.)(embeddings\.(position_ids|token_type_ids)$|pooler\.|cls\.|classifier\.|qa_outputs\.|dropout\.)/;
 
+/** The heads among them that judge a text or score a pair. */
+const CLASSIFIER_HEAD = /^(bert\.)?(classifier|qa_outputs)\./;
+
+export function isClassifierHead(name: string): boolean {
+  return CLASSIFIER_HEAD.test(name);
+}
+
 export function isKnownUnused(name: string): boolean {
   return KNOWN_UNUSED.test(name);
 }

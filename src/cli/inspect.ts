@@ -2,6 +2,7 @@
 import { styleText } from 'node:util';
 import type { Command } from 'commander';
 import { GlassbertError } from '../errors.ts';
+import { openModelFiles } from '../io/files.ts';
 import {
   formatSource,
   type LoadReport,
@@ -9,6 +10,9 @@ import {
   type Verification,
   type WeightsReport,
 } from '../io/load-report.ts';
+import { WEIGHTS_MISSING } from '../io/weight-files.ts';
+import { describeModel, type ModelDescription } from '../load-model.ts';
+import type { SettingOptions } from '../settings.ts';
 import { type LoadFlags, loadEncoder, withLoading } from './options.ts';
 import { count, dim, json, print, section, visible } from './terminal.ts';
 
@@ -20,7 +24,8 @@ export function addInspect(program: Command): void {
       .command('inspect')
       .summary('what a model directory is, and which file decided what')
       .description(
-        'Loads a model and reports what was read and decided: each setting with its source and what it overruled.',
+        'Loads a model and reports what was read and decided: each setting with its source and what it overruled. ' +
+          'Where the weights are not there, it says so and reports the rest.',
       )
       .argument('[dir]', 'model directory, the same as --model'),
   )
@@ -41,21 +46,46 @@ async function inspect(directory: string | undefined, flags: InspectFlags): Prom
     throw new GlassbertError('E_ARGUMENT', 'the model directory is given twice', { hint: 'Leave --model away.' });
   }
   const model = directory ?? flags.model;
-  // Warnings are part of the report and need not be told twice.
-  const { report } = await loadEncoder({ ...flags, ...(model === undefined ? {} : { model }) }, () => {});
+  const report = await reportOf({ ...flags, ...(model === undefined ? {} : { model }) });
   await print(flags.json ? `${json(report, 2)}\n` : formatReport(report));
 }
 
+/** The report of a model without its weights, and why they are not there. */
+type PartialReport = ModelDescription & {
+  readonly missing: { readonly code: string; readonly message: string; readonly hint: string | null };
+};
+
+/** @throws GlassbertError, unless only the weights are missing */
+async function reportOf(flags: LoadFlags): Promise<LoadReport | PartialReport> {
+  try {
+    // Warnings are part of the report and need not be told twice.
+    return (await loadEncoder(flags, () => {})).report;
+  } catch (error) {
+    if (!(error instanceof GlassbertError) || !WEIGHTS_MISSING.includes(error.code) || flags.model === undefined)
+      throw error;
+    const { code, message, hint = null } = error;
+    const options = flags.pooling === undefined ? {} : { pooling: flags.pooling };
+    const described = await describe(flags.model, options).catch(() => {
+      throw error; // what is missing is something else
+    });
+    return { ...described, missing: { code, message, hint } };
+  }
+}
+
+async function describe(directory: string, options: SettingOptions): Promise<ModelDescription> {
+  return describeModel(await openModelFiles(directory), options);
+}
+
 /** @returns the report in sections, each with a heading; what comes from files is made visible */
-function formatReport(report: LoadReport): string {
+function formatReport(report: LoadReport | PartialReport): string {
   const { tokenizer, savedBy } = report;
   return [
     section('Model', [
       ['directory', visible(report.directory)],
       ['layout', report.layout + (savedBy === null ? '' : `, saved by sentence-transformers ${visible(savedBy)}`)],
       ['architecture', visible(report.architecture)],
-      ['dimension', `${report.dimension}`],
-      ['kernels', `${report.kernels}, ${report.threads} ${report.threads === 1 ? 'thread' : 'threads'}`],
+      ['dimension', `${report.dimension ?? 'not known'}`],
+      ...('missing' in report ? [] : computationRows(report)),
     ]),
     section(
       'Pipeline',
@@ -75,7 +105,9 @@ function formatReport(report: LoadReport): string {
       ['vocabulary', count(tokenizer.vocabSize)],
       ...tokenizer.notes.map(note => ['note', visible(note)]),
     ]),
-    ...report.weights.map(weights => section('Weights', weightsRows(weights))),
+    ...('missing' in report
+      ? [section('Weights', missingRows(report))]
+      : report.weights.map(weights => section('Weights', weightsRows(weights)))),
     section(
       'Files read',
       report.files.map(({ name, bytes }) => [visible(name), `${count(bytes)} bytes`]),
@@ -89,6 +121,21 @@ function formatReport(report: LoadReport): string {
   ]
     .filter(text => text !== '')
     .join('\n');
+}
+
+function computationRows({ kernels, threads, dtype }: LoadReport): string[][] {
+  return [
+    ['kernels', `${kernels}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`],
+    ['dtype', dtype.here],
+    ...(dtype.note === null ? [] : [['', `${visible(dtype.note)} (${visible(formatSource(dtype.from))})`]]),
+  ];
+}
+
+function missingRows({ missing: { code, message, hint } }: PartialReport): string[][] {
+  return [
+    ['not there', `${code}: ${visible(message)}`],
+    ...(hint === null ? [] : [['', dim(`hint: ${visible(hint)}`)]]),
+  ];
 }
 
 /** The value that holds and its source, then the places that state another value, or the same. */

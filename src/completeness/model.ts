@@ -3,22 +3,15 @@
  * wrong is written down and the rest is checked with what is left. Of a configuration file the first problem is told.
  */
 import { type BertConfig, parseBertConfig } from '../bert/config.ts';
+import { refuseAdapter } from '../io/adapters.ts';
+import { readFields } from '../io/config-files.ts';
 import type { ModelFiles } from '../io/files.ts';
 import { type Fields, fields } from '../io/json-fields.ts';
 import type { LoadReport, WeightsReport } from '../io/load-report.ts';
-import {
-  type ModelDirectory,
-  readFields,
-  readSentenceConfig,
-  readTokenizer,
-  readTokenizerConfig,
-  readTransformerConfig,
-  SAVED,
-  type TransformerFiles,
-  VOCAB_TXT,
-} from '../io/model-directory.ts';
-import { checkTokenizer, projects } from '../load-model.ts';
-import { decideSettings, type Settings } from '../settings.ts';
+import { type ModelDirectory, readSentenceConfig, readTransformerConfig, SAVED } from '../io/model-directory.ts';
+import { readTokenizer, readTokenizerConfig, type TransformerFiles, VOCAB_TXT } from '../io/tokenizer-files.ts';
+import { checkTokenizer, projects, warnOfClassifier } from '../load-model.ts';
+import { checkPrompts, decideSettings, type Settings } from '../settings.ts';
 import { tokenizerOf } from '../text/load-tokenizer.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import type { Findings } from './findings.ts';
@@ -40,6 +33,7 @@ export interface CheckedModel {
 }
 
 export async function checkModel(files: ModelFiles, findings: Findings): Promise<CheckedModel> {
+  await findings.attempt(() => refuseAdapter(files, ''));
   const { present, transformerPath, pooling, after, whole } = await checkModules(files, findings);
   const path = transformerPath ?? (await defaultPath(files, findings));
   const listed = present && transformerPath === undefined;
@@ -59,7 +53,13 @@ export async function checkModel(files: ModelFiles, findings: Findings): Promise
 
   const weights: WeightsReport[] = [];
   const encoder = await checkEncoderWeights(files, path, config, findings);
-  if (encoder !== undefined) weights.push(encoder.report);
+  if (encoder !== undefined) {
+    weights.push(encoder.report);
+    warnOfClassifier(transformer.config, encoder.report.unused, findings.warnAsLoading);
+  }
+  if (tokenizer && config && settings) {
+    await findings.attempt(() => checkPrompts(settings, config, prompt => tokenizer.encode(prompt).ids.length));
+  }
 
   let D: number | null = null;
   if (whole && config && settings) {

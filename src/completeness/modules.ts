@@ -1,10 +1,11 @@
 /** modules.json, and the modules after the pooling, each of which takes what the one before it gives. */
 import { GlassbertError } from '../errors.ts';
+import { MAX_CONFIG_BYTES } from '../io/config-files.ts';
 import type { ModelFiles } from '../io/files.ts';
 import { parseJson } from '../io/json.ts';
 import { fields } from '../io/json-fields.ts';
 import type { WeightsReport } from '../io/load-report.ts';
-import { MAX_CONFIG_BYTES, type ModuleEntry, notAModel, readModules, SAVED } from '../io/model-directory.ts';
+import { type ModuleEntry, notAModel, readModules, SAVED } from '../io/model-directory.ts';
 import { openWeights } from '../io/weights.ts';
 import { hasWeights, loadWeightedModule, plainModule, reportWeights, warnOfUnused } from '../load-model.ts';
 import { parsePoolingConfig } from '../pooling/pooling.ts';
@@ -46,24 +47,17 @@ export async function checkModules(files: ModelFiles, findings: Findings): Promi
   };
 }
 
-/** `idx` counts the modules; the reference library keeps them in a dictionary by `name`, where a second one replaces a first. */
+/** `idx` counts the modules. */
 async function checkNumbers(files: ModelFiles, findings: Findings): Promise<void> {
   const file = files.pathOf('modules.json');
   const entries = parseJson(await files.read('modules.json', MAX_CONFIG_BYTES), file);
   if (!Array.isArray(entries)) return;
-  const names = new Set<unknown>();
   for (const [i, entry] of entries.entries()) {
     const module = fields(entry, file, `[${i}]`);
     if (module.has('idx') && module.raw('idx') !== i) {
       const message = `"[${i}].idx" is ${JSON.stringify(module.raw('idx')).slice(0, 20)}, expected ${i}: the order of the file counts.`;
       findings.warn('W_MODULE_NUMBER', 'incomplete', 'modules.json', message);
     }
-    const name = module.raw('name');
-    if (name !== undefined && names.has(name)) {
-      const message = `"[${i}].name" is that of an earlier module, which Python would then leave out.`;
-      findings.warn('W_MODULE_NUMBER', 'incomplete', 'modules.json', message);
-    }
-    names.add(name);
   }
 }
 

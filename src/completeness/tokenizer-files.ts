@@ -4,13 +4,16 @@
  * vocabulary in which two tokens have changed places must not hide behind one that is right.
  */
 import { GlassbertError } from '../errors.ts';
+import { readObject } from '../io/config-files.ts';
 import type { ModelFiles } from '../io/files.ts';
 import { type Json, type JsonObject, quote } from '../io/json.ts';
 import { fields } from '../io/json-fields.ts';
-import { readObject, readVocabTxt, type TransformerFiles, VOCAB_TXT } from '../io/model-directory.ts';
+import { readVocabTxt, type TransformerFiles, VOCAB_TXT } from '../io/tokenizer-files.ts';
 import { readTemplate } from '../text/template.ts';
-import { contentOf, fromVocabTxt, SPECIAL_TOKENS } from '../text/vocab-txt.ts';
-import { readVocabulary } from '../text/vocabulary.ts';
+import { contentOf } from '../text/tokenizer-arguments.ts';
+import { SPECIAL_NAMES } from '../text/tokenizer-classes.ts';
+import { fromVocabTxt } from '../text/vocab-txt.ts';
+import { readAddedTokens, readVocabulary } from '../text/vocabulary.ts';
 import type { Findings } from './findings.ts';
 
 /** The ids of all tokens, added ones included. */
@@ -28,8 +31,7 @@ export async function compareTokenizerFiles(
   const { path, tokenizer, tokenizerConfig } = transformer;
   const name = (file: string): string => (path === '' ? file : `${path}/${file}`);
   const has = (file: string) => findings.attempt(() => files.has(name(file)));
-  const vocabJson = (vocab: { file: string; vocab: string; addedTokens: JsonObject }): JsonObject =>
-    fromVocabTxt(vocab.vocab, vocab.addedTokens, tokenizerConfig, vocab.file);
+  const vocabJson = ({ file, vocab }: { file: string; vocab: string }): JsonObject => fromVocabTxt(vocab, file);
 
   const json = 'json' in tokenizer ? tokenizer.json : vocabJson(tokenizer);
   const ids = idsOf(json, tokenizer.file);
@@ -49,7 +51,7 @@ export async function compareTokenizerFiles(
   const map = await findings.attempt(() => readObject(files, mapName));
   if (map === undefined) return;
   await findings.attempt(() => checkSpecials(map, ids, files.pathOf(mapName)));
-  for (const key of Object.keys(SPECIAL_TOKENS)) {
+  for (const key of SPECIAL_NAMES) {
     const [here, there] = [contentOf(map[key]), contentOf(tokenizerConfig[key])];
     if (here === undefined || there === undefined || here === there) continue;
     const message = `"${key}" is ${quote(here)}, in tokenizer_config.json ${quote(there)}.`;
@@ -58,8 +60,8 @@ export async function compareTokenizerFiles(
 }
 
 function idsOf(json: JsonObject, file: string): Ids {
-  const { ids, added } = readVocabulary(json, file);
-  return new Map([...ids, ...added.map(({ content, id }): [string, number] => [content, id])]);
+  const added = readAddedTokens(json.added_tokens ?? [], file);
+  return new Map([...readVocabulary(json, file), ...added.map(({ id, token }) => [token.content, id] as const)]);
 }
 
 function addedOf({ added_tokens }: JsonObject): ReadonlySet<string | undefined> {
@@ -97,7 +99,7 @@ function checkSame(ids: Ids, added: ReadonlySet<string | undefined>, others: Ids
 
 /** Python adds a special token that the vocabulary lacks at its end, where the embedding table has no row. */
 function checkSpecials(config: JsonObject, ids: Ids, file: string): void {
-  const named = Object.keys(SPECIAL_TOKENS).flatMap(key => contentOf(config[key]) ?? []);
+  const named = SPECIAL_NAMES.flatMap(key => contentOf(config[key]) ?? []);
   const missing = named.filter(token => !ids.has(token));
   if (missing.length === 0) return;
   throw refuse(file, 'special tokens are not in the vocabulary', { found: missing.map(quote).join(', ') });

@@ -46,27 +46,60 @@ export interface ModelFiles {
 const MAX_NAME = 255;
 
 /**
- * What a part of a name may be. Excludes by construction "..", hidden drives and streams (":"), "\", NUL, spaces; and a dot
- * at the end, which Windows drops: "a." would be "a".
+ * What no part of a name may hold, as one system or another does not take it for a letter: controls and invisible characters,
+ * what Windows keeps for itself, "/" and "\\" of any width.
  */
-const SEGMENT = /^[A-Za-z0-9._-]*[A-Za-z0-9_-]$/;
+const UNSAFE_CHARACTER = /[\p{C}\p{Zl}\p{Zp}<>:"|?*\\/]/u;
 
 /** On Windows these open devices, in every directory and with every extension. */
 export const DEVICE = /^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)/i;
 
 /**
- * @throws E_PATH_UNSAFE unless `name` is one or more plain parts with "/" between them
+ * Whether a name is one or more parts with "/" between them that stay inside the directory on every system: letters of any
+ * script, digits, blanks and ordinary signs; no "." or "..", no dot or blank at the end (Windows drops them: "a." would be "a"),
+ * no device. Forms of Unicode that some program may take for a dot or a slash count as such (NFKC).
+ */
+export function isPlainName(name: string): boolean {
+  if (!name.isWellFormed() || Buffer.byteLength(name) > MAX_NAME) return false;
+  return name.split('/').every(part => {
+    const folded = part.normalize('NFKC');
+    return !/(^|[. ])$/.test(folded) && !UNSAFE_CHARACTER.test(folded) && !DEVICE.test(folded);
+  });
+}
+
+/**
+ * @throws E_PATH_UNSAFE unless it is a plain name
  * @param file - the file in which the name is written
  */
 export function checkName(name: string, file?: string): void {
-  const plain = name.length <= MAX_NAME && name.split('/').every(part => SEGMENT.test(part) && !DEVICE.test(part));
-  if (plain) return;
+  if (isPlainName(name)) return;
   throw new GlassbertError('E_PATH_UNSAFE', 'a name does not stay inside the model directory, or not on every system', {
     file,
-    expected: 'parts of letters, digits, ".", "_" and "-" with "/" between them',
+    expected:
+      'parts of letters, digits and ordinary signs with "/" between them, none of them ".", ".." or ending in a dot or blank',
     found: quote(name),
     hint: 'No genuine model names its files like this. Do not trust this directory.',
   });
+}
+
+/**
+ * A path as a model file may state it, as a plain name: "./1_Pooling", "1_Pooling/" and "1_Pooling//" are 1_Pooling; "." and ""
+ * are the directory itself, ''.
+ *
+ * @param file - the file in which the path is written
+ * @throws E_PATH_UNSAFE when it leads elsewhere, or may
+ */
+export function plainName(path: string, file: string): string {
+  const parts = path.split('/').filter((part, i) => part !== '.' && (part !== '' || (i === 0 && path !== '')));
+  const name = parts.join('/');
+  // Of a path that begins with "/" the first part is empty, and stays.
+  if (parts.length > 0) checkName(name.length > MAX_NAME ? path : name, file);
+  return name;
+}
+
+/** A name in a module's directory, '' being the root. */
+export function nameIn(path: string, name: string): string {
+  return path === '' ? name : `${path}/${name}`;
 }
 
 /**
@@ -162,7 +195,7 @@ export async function resolveDirectory(directory: string): Promise<string> {
     if (error.code !== 'E_FILE_MISSING') throw error;
     throw new GlassbertError('E_DIRECTORY_MISSING', 'there is no such directory', {
       file: directory,
-      hint: 'A model is a directory on this disk: give its path. Names are never looked up and nothing is downloaded.',
+      hint: `A model is a directory on this disk: give its path. Names are never looked up and nothing is downloaded.${howToFetch(directory)}`,
       cause,
     });
   }
@@ -170,6 +203,21 @@ export async function resolveDirectory(directory: string): Promise<string> {
     file: directory,
     hint: `Give the directory that it lies in: ${dirname(directory)}`,
   });
+}
+
+/** What a name of the Hugging Face hub looks like, an address of it included; without its organization it has a "-" at least. */
+const HUB_NAME =
+  /^(?:(?:https?:\/\/)?(?:www\.)?(?:huggingface\.co|hf\.co)\/|hf:\/\/)?((?:[A-Za-z0-9][\w.-]{0,95}\/)?[A-Za-z0-9][\w.-]{0,95})\/?$/;
+
+/** For a path that may be meant as a name of the hub: how the model comes onto a disk elsewhere. '' where it cannot be one. */
+function howToFetch(directory: string): string {
+  const name = HUB_NAME.exec(directory)?.[1];
+  if (name === undefined || !/[-/]/.test(name) || /\.(json|safetensors|bin|txt)$/.test(name)) return '';
+  const id = name.includes('/') ? name : `ORGANIZATION/${name}`;
+  return (
+    ` If ${name} is a name on the Hugging Face hub, fetch it where there is a network: hf download ${id} --local-dir ${basename(id)}` +
+    ` (or, with Git LFS: git clone https://huggingface.co/${id}), and give that directory.`
+  );
 }
 
 /**

@@ -41,6 +41,15 @@ export interface WeightsReport {
   readonly unused: readonly string[];
 }
 
+export interface TokenizerReport {
+  readonly kind: string;
+  /** The class that transformers 5.18.0 makes of the directory; the ids are those of this class. */
+  readonly class: string;
+  readonly vocabSize: number;
+  /** What was decided and might surprise; where transformers 4.57.6 or tokenizer.json by itself would give other ids. */
+  readonly notes: readonly string[];
+}
+
 /** What a directory was compared with, completely, before anything in it was used. */
 export interface Verification {
   readonly by: 'signature' | 'manifest' | 'digest';
@@ -66,6 +75,17 @@ export interface OpenedFile {
   readonly bytes: number;
 }
 
+/** The element type of the computation, here and in Python. */
+export interface DtypeReport {
+  /** What the kernels compute in. */
+  readonly here: 'float32' | 'float64';
+  /** What sentence-transformers 6 computes in with these files: the dtype that they state, or that of the weights. */
+  readonly python: string;
+  readonly from: Source;
+  /** Where the two differ: what to pass to Python for the same numbers. Null where they do not. */
+  readonly note: string | null;
+}
+
 export interface LoadReport {
   readonly directory: string;
   /** Null where nothing was verified. */
@@ -85,7 +105,8 @@ export interface LoadReport {
     readonly truncateDim: Setting<number | null>;
     readonly doLowerCase: Setting<boolean>;
   };
-  readonly tokenizer: { readonly kind: string; readonly vocabSize: number; readonly notes: readonly string[] };
+  readonly dtype: DtypeReport;
+  readonly tokenizer: TokenizerReport;
   readonly weights: readonly WeightsReport[];
   /** The width of the vectors. */
   readonly dimension: number;

@@ -5,6 +5,7 @@
  */
 import { constants, open } from 'node:fs/promises';
 import { GlassbertError } from '../errors.ts';
+import { recognizePlaceholder } from './foreign.ts';
 
 // O_NONBLOCK: opening a pipe that nobody writes to must not hang. O_NOFOLLOW: the caller has resolved the links already.
 // Windows knows neither.
@@ -99,7 +100,7 @@ export class RegularFile {
    * The whole content.
    *
    * @param maxBytes - a larger file is refused unread
-   * @throws E_FILE_TOO_LARGE, and as read
+   * @throws E_FILE_TOO_LARGE; E_FILE_MISSING where a pointer or a web page stands for the file; and as read
    */
   async readAll(maxBytes: number): Promise<Uint8Array> {
     if (this.size > maxBytes) {
@@ -111,7 +112,13 @@ export class RegularFile {
     }
     const bytes = new Uint8Array(this.size);
     await this.read(bytes, 0);
-    return bytes;
+    const placeholder = recognizePlaceholder(bytes, this.size);
+    if (placeholder === undefined) return bytes;
+    throw new GlassbertError('E_FILE_MISSING', 'the file itself is not here', {
+      file: this.name,
+      found: `${placeholder.what} in its place`,
+      hint: placeholder.hint,
+    });
   }
 
   async close(): Promise<void> {

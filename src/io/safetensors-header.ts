@@ -13,6 +13,7 @@
  */
 import { GlassbertError } from '../errors.ts';
 import { DTYPE_BITS, DTYPES, type Dtype, isDtype } from './dtypes.ts';
+import { recognize } from './foreign.ts';
 import { type Json, type JsonObject, parseJson, quote } from './json.ts';
 
 export interface TensorInfo {
@@ -31,14 +32,26 @@ export interface SafetensorsHeader {
   readonly tensors: ReadonlyMap<string, TensorInfo>;
 }
 
-/** Of the Rust reader (MAX_HEADER_SIZE): no genuine header comes near, and a forged length cannot ask for more memory. */
-const MAX_HEADER_BYTES = 100_000_000;
+/** What the headers that belong together, those of all weights of a model, may still take. Each that is read takes its part. */
+export interface HeaderBudget {
+  bytes: number;
+  /** JSON values. */
+  values: number;
+  tensors: number;
+}
 
 /**
- * JSON values in a header: 100,000 tensors of up to 4 dimensions have as many. They take 0.9 s and 200 MB at most
- * (Node 24, x64); genuine files hold a few thousand tensors.
+ * Bytes: of the Rust reader (MAX_HEADER_SIZE): no genuine header comes near, and a forged length cannot ask for more memory.
+ * Tensors: genuine models have a few thousand. Values: 100,000 tensors of up to 4 dimensions have as many; they take 0.9 s and
+ * 200 MB at most (Node 24, x64).
  */
+const MAX_HEADER_BYTES = 100_000_000;
 const MAX_HEADER_VALUES = 1_000_000;
+export const MAX_TENSORS = 100_000;
+
+export function headerBudget(): HeaderBudget {
+  return { bytes: MAX_HEADER_BYTES, values: MAX_HEADER_VALUES, tensors: MAX_TENSORS };
+}
 
 /** What NumPy 1 can hold; models use 4 or 5. The format itself has no limit. */
 const MAX_RANK = 32;
@@ -48,9 +61,6 @@ const HEADER_DEPTH = 3;
 
 export const LENGTH_BYTES = 8;
 
-/** Enough of a foreign file to say what it is. */
-export const RECOGNIZED_BYTES = 64;
-
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
@@ -58,20 +68,28 @@ export const RECOGNIZED_BYTES = 64;
  * @param size - of the whole file
  * @throws E_SAFETENSORS; E_WEIGHTS_PLACEHOLDER for a Git LFS pointer or a web page
  */
-export function headerLength(start: Uint8Array, size: number, file: string | undefined): number {
+export function headerLength(
+  start: Uint8Array,
+  size: number,
+  file: string | undefined,
+  budget: HeaderBudget = headerBudget(),
+): number {
   // In BigInt, since the length of a hostile file may be anything below 2^64.
   const length = size < LENGTH_BYTES ? undefined : new DataView(start.buffer, start.byteOffset).getBigUint64(0, true);
-  const fits = length !== undefined && length <= MAX_HEADER_BYTES && length <= size - LENGTH_BYTES;
-  const text = String.fromCharCode(...start);
-
-  const foreign = fits && /^[\s{]/.test(text.slice(LENGTH_BYTES)) ? undefined : recognize(text);
+  const fits = length !== undefined && length <= budget.bytes && length <= size - LENGTH_BYTES;
+  const foreign = fits && /[\s{]/.test(String.fromCharCode(start[LENGTH_BYTES])) ? undefined : recognize(start, size);
   if (foreign !== undefined) {
-    const { code, kind, hint } = foreign;
-    throw new GlassbertError(code, 'this is no safetensors file', { file, found: kind, hint });
+    const code = foreign.placeholder ? 'E_WEIGHTS_PLACEHOLDER' : 'E_SAFETENSORS';
+    throw new GlassbertError(code, 'this is no safetensors file', { file, found: foreign.what, hint: foreign.hint });
+  }
+  if (fits && budget.values <= 0) {
+    throw refuse(file, 'the headers of the weights hold more than those of any model', {
+      expected: `at most ${MAX_TENSORS} tensors in all files`,
+    });
   }
   if (fits) return Number(length);
   throw refuse(file, 'the length of the header is impossible', {
-    expected: `8 bytes that give at most ${MAX_HEADER_BYTES}, and as many bytes after them`,
+    expected: `8 bytes that give at most ${budget.bytes}, and as many bytes after them`,
     found: length === undefined ? `a file of ${size} bytes` : `${length} in a file of ${size} bytes`,
     hint: 'The file is cut short or is something else: copy or download it again.',
   });
@@ -80,10 +98,20 @@ export function headerLength(start: Uint8Array, size: number, file: string | und
 /**
  * @param bytes - the N bytes of the header
  * @param size - of the whole file
+ * @param budget - is reduced by what this header takes
  * @throws E_SAFETENSORS
  */
-export function parseHeader(bytes: Uint8Array, size: number, file: string | undefined): SafetensorsHeader {
-  const header = parseHeaderJson(bytes, file);
+export function parseHeader(
+  bytes: Uint8Array,
+  size: number,
+  file: string | undefined,
+  budget: HeaderBudget = headerBudget(),
+): SafetensorsHeader {
+  // A header that is refused below may have cost as much as one that is not: its values are estimated, 8 bytes each.
+  const { values } = budget;
+  budget.bytes -= bytes.length;
+  budget.values -= Math.ceil(bytes.length / 8);
+  const header = parseHeaderJson(bytes, file, values);
   const dataBegin = LENGTH_BYTES + bytes.length;
 
   const metadata = new Map<string, string>();
@@ -92,6 +120,12 @@ export function parseHeader(bytes: Uint8Array, size: number, file: string | unde
     const value = header[name] as Json;
     if (name === '__metadata__') parseMetadata(value, metadata, file);
     else entries.push([name, parseTensor(name, value, dataBegin, file)]);
+  }
+  if (entries.length > budget.tensors) {
+    throw refuse(file, 'there are more tensors than any model has', {
+      expected: `at most ${MAX_TENSORS} in all files`,
+      found: `${entries.length} here, where ${budget.tensors} are left`,
+    });
   }
   entries.sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end);
 
@@ -114,13 +148,17 @@ export function parseHeader(bytes: Uint8Array, size: number, file: string | unde
         covered > size ? 'The file is cut short: copy or download it again.' : 'Something was added after the tensors.',
     });
   }
+  budget.tensors -= entries.length;
+  // The header, the metadata, and of a tensor itself, its dtype, its shape with the sizes, its place.
+  budget.values = values - 2 - metadata.size;
+  for (const [, { shape }] of entries) budget.values -= 6 + shape.length;
   return { metadata, tensors: new Map(entries) };
 }
 
-function parseHeaderJson(bytes: Uint8Array, file: string | undefined): JsonObject {
+function parseHeaderJson(bytes: Uint8Array, file: string | undefined, values: number): JsonObject {
   let header: Json;
   try {
-    header = parseJson(bytes, undefined, { depth: HEADER_DEPTH, values: MAX_HEADER_VALUES, numbers: 'natural' });
+    header = parseJson(bytes, undefined, { depth: HEADER_DEPTH, values, numbers: 'natural' });
   } catch (cause) {
     const { message, hint } = cause as GlassbertError;
     const padded =
@@ -195,24 +233,4 @@ type Details = {
 
 function refuse(file: string | undefined, summary: string, details: Details = {}): GlassbertError {
   return new GlassbertError('E_SAFETENSORS', summary, { file, ...details });
-}
-
-/** What commonly lies where weights should be, told by its first bytes (one character each). */
-function recognize(start: string) {
-  const placeholder = (kind: string, hint: string) => ({ code: 'E_WEIGHTS_PLACEHOLDER', kind, hint }) as const;
-  const other = (kind: string, hint: string) => ({ code: 'E_SAFETENSORS', kind, hint }) as const;
-
-  if (start.startsWith('version https://git-lfs')) {
-    const hint = 'Run "git lfs pull" where the repository was cloned, then copy the directory again.';
-    return placeholder('a Git LFS pointer, which stands for the weights', hint);
-  }
-  if (/^\s*<(!doctype|html|\?xml)/i.test(start)) {
-    return placeholder('a web page', 'A login or error page was saved instead of the file: download it again.');
-  }
-  const convert = 'Save the model again on a machine you trust: model.save_pretrained(path, safe_serialization=True).';
-  if (start.startsWith('PK')) return other('a ZIP archive, as PyTorch writes (.bin, .pt)', convert);
-  if (start.startsWith('\x80') && start.charCodeAt(1) <= 5) return other('a Python pickle', convert);
-  if (start.startsWith('GGUF')) return other('a GGUF file', 'Use the safetensors file of the original model.');
-  if (start.startsWith('\x1f\x8b')) return other('a gzip archive', 'Unpack it with gunzip.');
-  return undefined;
 }

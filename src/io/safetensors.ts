@@ -8,14 +8,16 @@
 import { GlassbertError } from '../errors.ts';
 import type { Floats } from '../tensor/tensor.ts';
 import { DTYPE_BITS, DTYPES, type Dtype, dtypeOf, isFloatDtype, type Values, valuesOf, widen } from './dtypes.ts';
+import { RECOGNIZED_BYTES } from './foreign.ts';
 import { quote } from './json.ts';
 import type { FileHandle } from './regular-file.ts';
 import {
   byteLengthOf,
+  type HeaderBudget,
+  headerBudget,
   headerLength,
   LENGTH_BYTES,
   parseHeader,
-  RECOGNIZED_BYTES,
   type SafetensorsHeader,
   type TensorInfo,
 } from './safetensors-header.ts';
@@ -91,13 +93,15 @@ export function parseSafetensors(bytes: Uint8Array, file?: string): Safetensors 
  *
  * @param source - a path, or an open handle, which from now on belongs to the result: it is closed with it, or on failure
  * @param options.file - named in errors; by default the path
+ * @param options.budget - what this header and others may take together; it is reduced
  * @throws E_FILE_MISSING, E_FILE_TYPE, E_FILE_READ, and as parseSafetensors
  */
 export async function openSafetensors(
   source: string | FileHandle,
-  options: { file?: string } = {},
+  options: { file?: string; budget?: HeaderBudget } = {},
 ): Promise<SafetensorsFile> {
   const { RegularFile } = await import('./regular-file.ts');
+  const { budget = headerBudget() } = options;
   const name = options.file ?? (typeof source === 'string' ? source : 'safetensors');
   const file = await (typeof source === 'string' ? RegularFile.open(source, { name }) : RegularFile.of(source, name));
   const readBytes = async (begin: number, end: number): Promise<Uint8Array> => {
@@ -108,8 +112,8 @@ export async function openSafetensors(
 
   let header: SafetensorsHeader;
   try {
-    const length = headerLength(await readBytes(0, Math.min(RECOGNIZED_BYTES, file.size)), file.size, name);
-    header = parseHeader(await readBytes(LENGTH_BYTES, LENGTH_BYTES + length), file.size, name);
+    const length = headerLength(await readBytes(0, Math.min(RECOGNIZED_BYTES, file.size)), file.size, name, budget);
+    header = parseHeader(await readBytes(LENGTH_BYTES, LENGTH_BYTES + length), file.size, name, budget);
   } catch (error) {
     await file.close();
     throw error;

@@ -7,10 +7,14 @@ import { GlassbertError, type Refuse, refuseFirst } from '../errors.ts';
 import type { Halves, Kernels, LayerNorm, Linear } from '../tensor/kernels.ts';
 import { type Floats, formatShape, sizeOf } from '../tensor/tensor.ts';
 import { isFloatDtype, valuesOfHalves } from './dtypes.ts';
-import type { ModelFiles } from './files.ts';
+import { isPlainName, type ModelFiles, nameIn } from './files.ts';
 import { parseJson, quote } from './json.ts';
 import { type Fields, fields } from './json-fields.ts';
 import { openSafetensors, type SafetensorsFile, type TensorInfo } from './safetensors.ts';
+import { type HeaderBudget, headerBudget, MAX_TENSORS } from './safetensors-header.ts';
+import { explainNoWeights, INDEX, SINGLE } from './weight-files.ts';
+
+export { INDEX, SINGLE } from './weight-files.ts';
 
 export interface Weights {
   /** The files, by their names in the directory. */
@@ -30,13 +34,11 @@ export interface Weights {
   close(): Promise<void>;
 }
 
-export const SINGLE = 'model.safetensors';
-export const INDEX = 'model.safetensors.index.json';
 const MAX_INDEX_BYTES = 16 * 2 ** 20; // the index of a model with 100,000 tensors has 10 MB
 const MAX_SHARDS = 256; // the largest published models have under 200
 
-/** A shard lies beside its index. */
-const SHARD_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*\.safetensors$/;
+/** One budget for all weights of a directory: its shards, and its modules, count together. */
+const budgets = new WeakMap<ModelFiles, HeaderBudget>();
 
 /**
  * @param path - the module's directory inside the model's: '' or '2_Dense'
@@ -45,16 +47,23 @@ const SHARD_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*\.safetensors$/;
  * @param refuse - takes what is wrong with single shards and tensors; the shards that are left are opened
  */
 export async function openWeights(files: ModelFiles, path: string, refuse: Refuse = refuseFirst): Promise<Weights> {
-  const at = (name: string): string => (path === '' ? name : `${path}/${name}`);
+  const at = (name: string): string => nameIn(path, name);
   if (await files.has(at(SINGLE))) return openShards(files, [at(SINGLE)], files.pathOf(at(SINGLE)), refuse);
-  if (!(await files.has(at(INDEX)))) throw await noWeights(files, path);
+  if (!(await files.has(at(INDEX)))) throw await explainNoWeights(files, path);
 
   const file = files.pathOf(at(INDEX));
   const index = fields(parseJson(await files.read(at(INDEX), MAX_INDEX_BYTES), file), file);
   const map = index.object('weight_map');
+  if (map.keys.length > MAX_TENSORS) {
+    throw new GlassbertError('E_FILE_TOO_LARGE', 'the index lists more tensors than any model has', {
+      file,
+      expected: `at most ${MAX_TENSORS}`,
+      found: `${map.keys.length}`,
+    });
+  }
   const shardOf = new Map(map.keys.map(tensor => [tensor, map.string(tensor)]));
   const shards = [...new Set(shardOf.values())].filter(shard => {
-    if (SHARD_NAME.test(shard)) return true;
+    if (isShardName(shard)) return true;
     const error = new GlassbertError('E_PATH_UNSAFE', 'the index names a shard that does not lie beside it', {
       file,
       expected: 'a plain name that ends in .safetensors',
@@ -72,151 +81,145 @@ export async function openWeights(files: ModelFiles, path: string, refuse: Refus
     });
   }
 
-  const weights = await openShards(files, shards.map(at), file, refuse);
-  try {
-    checkIndex(weights, shardOf, files, at, file);
-    return { ...weights, index };
-  } catch (error) {
-    await weights.close();
-    throw error;
-  }
+  const listed = new Map([...shardOf].map(([tensor, shard]) => [tensor, at(shard)]));
+  const weights = await openShards(files, shards.map(at), file, refuse, listed);
+  return { ...weights, index };
 }
 
-async function openShards(files: ModelFiles, names: readonly string[], file: string, refuse: Refuse): Promise<Weights> {
-  const shards: SafetensorsFile[] = [];
-  const opened: string[] = [];
+/** A shard lies beside its index. */
+function isShardName(name: string): boolean {
+  return isPlainName(name) && !name.includes('/') && /^[^.-].*\.safetensors$/s.test(name);
+}
+
+/**
+ * Opens the files one after the other. Index and shards must say the same: a shard that holds a tensor which the index does
+ * not list there, or lacks one, is refused before the next is opened, so that what many shards hold is never in memory at once.
+ *
+ * @param names - of the files in the directory
+ * @param file - where they are listed, for errors
+ * @param listed - the file of each tensor, where there is an index
+ */
+async function openShards(
+  files: ModelFiles,
+  names: readonly string[],
+  file: string,
+  refuse: Refuse,
+  listed?: ReadonlyMap<string, string>,
+): Promise<Weights> {
+  const shards = new Map<string, SafetensorsFile>();
   const tensors = new Map<string, TensorInfo>();
-  const shardOf = new Map<string, number>();
+  const shardOf = new Map<string, string>();
   const close = async (): Promise<void> => {
-    await Promise.all(shards.map(shard => shard.close()));
+    await Promise.all([...shards.values()].map(shard => shard.close()));
   };
+  const budget = budgets.get(files) ?? headerBudget();
+  budgets.set(files, budget);
+  const expected = new Set(names);
   try {
     for (const name of names) {
-      const shard = await openShard(files, name).catch(refuse);
+      const shard = await openShard(files, name, budget).catch(refuse);
       if (!shard) continue;
-      shards.push(shard);
-      opened.push(name);
+      shards.set(name, shard);
+      const foreign: string[] = [];
       for (const [tensor, info] of shard.tensors) {
-        const earlier = shardOf.get(tensor);
-        if (earlier !== undefined) {
-          const error = new GlassbertError('E_TENSOR_DUPLICATE', `the tensor ${quote(tensor)} is in two shards`, {
-            file: files.pathOf(name),
-            found: `it is also in ${opened[earlier]}`,
-          });
-          refuse(error);
-          continue;
-        }
-        shardOf.set(tensor, shards.length - 1);
+        const wanted = listed === undefined ? name : listed.get(tensor);
+        // Where the index names no file of its own beside it, it was refused for this tensor.
+        if (wanted !== name && (wanted === undefined || expected.has(wanted))) foreign.push(tensor);
+        if (wanted !== name && shardOf.has(tensor)) continue;
         tensors.set(tensor, info);
+        shardOf.set(tensor, name);
       }
+      if (foreign.length === 0 || listed === undefined) continue;
+      refuse(notListed(foreign, listed, shardOf, files, name, file));
     }
+    for (const error of notFound(listed, tensors, shards, file)) refuse(error);
   } catch (error) {
     await close();
     throw error;
   }
-  const shard = (name: string): number => shardOf.get(name) as number;
+  const shard = (name: string): SafetensorsFile => shards.get(shardOf.get(name) as string) as SafetensorsFile;
   return {
-    files: opened,
+    files: [...shards.keys()],
     file,
     tensors,
     refuse,
-    fileOf: name => files.pathOf(opened[shard(name)]),
+    fileOf: name => files.pathOf(shardOf.get(name) as string),
     readFloats: async (name, into) => {
-      await shards[shard(name)].readFloats(name, into);
+      await shard(name).readFloats(name, into);
     },
-    readInto: (name, into) => shards[shard(name)].readInto(name, into),
+    readInto: (name, into) => shard(name).readInto(name, into),
     close,
   };
 }
 
-async function openShard(files: ModelFiles, name: string): Promise<SafetensorsFile> {
-  return openSafetensors((await files.open(name)).handle, { file: files.pathOf(name) });
+async function openShard(files: ModelFiles, name: string, budget: HeaderBudget): Promise<SafetensorsFile> {
+  return openSafetensors((await files.open(name)).handle, { file: files.pathOf(name), budget });
 }
 
-/** The index and the shards must say the same: what is listed is there, where it is listed, and nothing else is. */
-function checkIndex(
-  weights: Weights,
+const OTHER_VERSIONS = 'Index and shards are of different models or versions: copy them again, together.';
+
+/** @param foreign - tensors that this shard holds and the index does not list there: one error for all of them */
+function notListed(
+  foreign: readonly string[],
+  listed: ReadonlyMap<string, string>,
   shardOf: ReadonlyMap<string, string>,
   files: ModelFiles,
-  at: (name: string) => string,
+  name: string,
   file: string,
-): void {
-  const opened = new Set(weights.files);
-  for (const [tensor, shard] of shardOf) {
-    if (!opened.has(at(shard))) continue; // refused as a whole
-    const there = weights.tensors.has(tensor);
-    if (there && weights.fileOf(tensor) === files.pathOf(at(shard))) continue;
-    const error = new GlassbertError(
-      'E_TENSOR_MISSING',
-      `the tensor ${quote(tensor)} is not in the shard the index names`,
-      {
-        file,
-        expected: shard,
-        found: there ? weights.fileOf(tensor) : 'nowhere',
-        hint: 'Index and shards are of different models or versions: copy them again, together.',
-      },
-    );
-    weights.refuse(error);
+): GlassbertError {
+  const tensor = `the tensor ${quote(foreign[0])}`;
+  const expected = listed.get(foreign[0]);
+  const [here, hint] = [files.pathOf(name), OTHER_VERSIONS];
+  if (expected === undefined) {
+    const summary = `${tensor} is in a shard but not in the index${andMore(foreign)}`;
+    return new GlassbertError('E_TENSOR_DUPLICATE', summary, { file: here, hint });
   }
-  for (const tensor of weights.tensors.keys()) {
-    if (shardOf.has(tensor)) continue;
-    const error = new GlassbertError(
-      'E_TENSOR_DUPLICATE',
-      `the tensor ${quote(tensor)} is in a shard but not in the index`,
-      {
-        file: weights.fileOf(tensor),
-        hint: 'Index and shards are of different models or versions: copy them again, together.',
-      },
-    );
-    weights.refuse(error);
+  if (shardOf.get(foreign[0]) === expected) {
+    const summary = `${tensor} is in two shards${andMore(foreign)}`;
+    return new GlassbertError('E_TENSOR_DUPLICATE', summary, { file: here, found: `it is also in ${expected}`, hint });
   }
+  return notThere(foreign, file, expected, here);
 }
 
-/** Why there are no safetensors, as exactly as the other files tell. */
-async function noWeights(files: ModelFiles, path: string): Promise<GlassbertError> {
-  const file = files.pathOf(path === '' ? SINGLE : `${path}/${SINGLE}`);
-  const names: string[] = await files.list(path === '' ? undefined : path).catch(() => []);
-  const like = (pattern: RegExp): string | undefined => names.find(name => pattern.test(name));
+/** @param found - where it is instead */
+function notThere(lacking: readonly string[], file: string, expected: string, found?: string): GlassbertError {
+  const summary = `the tensor ${quote(lacking[0])} is not in the shard the index names${andMore(lacking)}`;
+  return new GlassbertError('E_TENSOR_MISSING', summary, { file, expected, found, hint: OTHER_VERSIONS });
+}
 
-  const partial = like(/\.(incomplete|part|crdownload|download|aria2|tmp)$/i);
-  if (partial !== undefined) {
-    return new GlassbertError('E_WEIGHTS_PLACEHOLDER', 'the weights are not there, only a download that did not end', {
-      file,
-      found: partial,
-      hint: 'Download the file again until it is complete.',
-    });
+/** One error for each shard that lacks tensors; those that could not be opened are refused already. */
+function notFound(
+  listed: ReadonlyMap<string, string> | undefined,
+  tensors: ReadonlyMap<string, TensorInfo>,
+  shards: ReadonlyMap<string, SafetensorsFile>,
+  file: string,
+): GlassbertError[] {
+  const lackingOf = new Map<string, string[]>();
+  for (const [tensor, name] of listed ?? []) {
+    if (tensors.has(tensor) || !shards.has(name)) continue;
+    const lacking = lackingOf.get(name) ?? [];
+    lacking.push(tensor);
+    lackingOf.set(name, lacking);
   }
-  const shard = like(/-[0-9]+-of-[0-9]+\.safetensors$/);
-  if (shard !== undefined) {
-    return new GlassbertError('E_FILE_MISSING', 'the index of the shards is not there', {
-      file: files.pathOf(path === '' ? INDEX : `${path}/${INDEX}`),
-      found: shard,
-      hint: 'Copy the whole model directory.',
-    });
-  }
-  const pickle = like(/\.(bin|pt|pth|ckpt|pkl)$/i);
-  if (pickle !== undefined) {
-    return new GlassbertError('E_PICKLE_REFUSED', 'the only weights are a Python pickle, and a pickle is a program', {
-      file: files.pathOf(path === '' ? pickle : `${path}/${pickle}`),
-      expected: SINGLE,
-      hint:
-        'Where you trust the file and have Python: SentenceTransformer(directory).save(new_directory) writes ' +
-        'model.safetensors. Most models on the Hugging Face hub have one already.',
-    });
-  }
-  const other = like(/\.(h5|msgpack|onnx|ot|gguf)$/i) ?? (names.includes('onnx') ? 'onnx/' : undefined);
-  return new GlassbertError('E_FILE_MISSING', 'the weights are not there', {
-    file,
-    expected: `${SINGLE}, or ${INDEX} with its shards`,
-    found: other ?? (names.length === 0 ? 'no files' : `${names.length} other files`),
-    hint: other === undefined ? 'Copy the whole model directory.' : 'Only safetensors are read.',
-  });
+  return [...lackingOf].map(([name, lacking]) => notThere(lacking, file, name, 'nowhere'));
+}
+
+function andMore({ length }: readonly string[]): string {
+  return length > 1 ? `, and ${length - 1} more` : '';
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** How many of many problems an error lists. */
 const LISTED = 5;
+
+/** How many prefixes are tried for tensors that are missing. */
+const MAX_PREFIXES = 16;
+
+/** As it was in checkpoints converted from TensorFlow before 2020. */
+function legacyName(name: string): string {
+  return name.replace(/LayerNorm\.weight$/, 'LayerNorm.gamma').replace(/LayerNorm\.bias$/, 'LayerNorm.beta');
+}
 
 /**
  * What a model needs of its weights. Each call registers a tensor and returns the array it will stand in; `read` then
@@ -230,7 +233,7 @@ export class TensorPlan {
   private readonly prefix: string;
   private readonly kernels: Kernels;
   private readonly reads: { name: string; into: Floats | Halves; linear?: Linear }[] = [];
-  private readonly missing: string[] = [];
+  private readonly missing: { name: string; shape: readonly number[] }[] = [];
   private readonly misshapen: string[] = [];
   private readonly notFloats: string[] = [];
 
@@ -275,7 +278,7 @@ export class TensorPlan {
     const info = this.weights.tensors.get(full);
     if (info !== undefined) this.taken.add(full);
     if (info === undefined) {
-      this.missing.push(`${full} ${formatShape(shape)}`);
+      this.missing.push({ name: full, shape });
     } else if (formatShape(info.shape) !== formatShape(shape)) {
       this.misshapen.push(`${full}: expected ${formatShape(shape)}, found ${formatShape(info.shape)}`);
     } else if (!isFloatDtype(info.dtype)) {
@@ -348,12 +351,16 @@ export class TensorPlan {
       const summary = `${count} ${what}: ${problems.slice(0, LISTED).join('; ')}${more}`;
       this.weights.refuse(new GlassbertError(code, summary, { file, hint }));
     };
-    refuse(
-      'E_TENSOR_MISSING',
-      'missing',
-      this.missing,
-      'The weights are of another model or were not saved whole; nothing is made up in their place.',
-    );
+    const prefixed = this.explainPrefix();
+    if (prefixed !== undefined) this.weights.refuse(prefixed);
+    else {
+      refuse(
+        'E_TENSOR_MISSING',
+        'missing',
+        this.missing.map(({ name, shape }) => `${name} ${formatShape(shape)}`),
+        'The weights are of another model or were not saved whole; nothing is made up in their place.',
+      );
+    }
     refuse(
       'E_TENSOR_SHAPE',
       'of the wrong shape',
@@ -394,6 +401,41 @@ export class TensorPlan {
       broken,
       "The file is damaged, or the training diverged. Compare its checksum with the publisher's.",
     );
+  }
+
+  /**
+   * Tools save a model under the name that it has in them: `_orig_mod.` (torch.compile), `module.` (DataParallel), `model.`,
+   * `0.auto_model.` Where most of the missing tensors are there under one such prefix, that is what is wrong. PyTorch would
+   * start from random numbers in their place; to guess which of several encoders is meant would be no better.
+   */
+  private explainPrefix(): GlassbertError | undefined {
+    const { tensors, file } = this.weights;
+    if (this.missing.length === 0) return undefined;
+    const bare = this.missing.map(({ name }) => name.slice(this.prefix.length));
+    const isThere = (name: string): boolean => tensors.has(name) || tensors.has(legacyName(name));
+    let [best, count] = ['', 0];
+    let tried = 0;
+    for (const name of tensors.keys()) {
+      if (!name.endsWith(bare[0])) continue;
+      if (++tried > MAX_PREFIXES) break;
+      const prefix = name.slice(0, name.length - bare[0].length);
+      const found = bare.filter(wanted => isThere(prefix + wanted)).length;
+      if (found > count) [best, count] = [prefix, found];
+    }
+    if (2 * count <= bare.length) return undefined;
+    const all = bare.length === 1 ? 'the missing tensor is' : `all ${bare.length} tensors are`;
+    const which = count === bare.length ? all : `${count} of the ${bare.length} missing tensors are`;
+    const under = best === '' ? 'without the prefix' : `under ${quote(best)}`;
+    const from = best === '' ? `${quote(this.prefix)}, as config.json says` : 'the name that the architecture has';
+    return new GlassbertError('E_TENSOR_MISSING', `${which} there ${under}, and not under ${from}`, {
+      file,
+      expected: this.missing[0].name,
+      found: best + bare[0],
+      hint:
+        best === ''
+          ? 'config.json and the weights are not of the same model.'
+          : `Save the weights again without the prefix: {name.removeprefix(${quote(best)}): tensor for name, tensor in state_dict.items()}.`,
+    });
   }
 
   private async fill(name: string, into: Floats | Halves): Promise<void> {

@@ -24,7 +24,8 @@ export interface VectorModule {
   run(x: Floats, B: number): Floats;
 }
 
-const MAX_FEATURES = 65536;
+/** The widest vectors. */
+export const MAX_FEATURES = 65536;
 const TANH = 'torch.nn.modules.activation.Tanh';
 
 /**
@@ -73,6 +74,7 @@ export async function loadDense(k: Kernels, config: Fields, weights: Weights, D:
 
 /** torch.nn.LayerNorm over each vector, with its default epsilon. */
 export async function loadLayerNorm(k: Kernels, config: Fields, weights: Weights, D: number): Promise<VectorModule> {
+  config.only(['dimension']); // the reference library fails on others
   const dimension = config.integer('dimension', { min: 1, max: MAX_FEATURES });
   checkWidth('dimension', dimension, D, config.file);
   const plan = new TensorPlan(weights, '', k);
@@ -110,6 +112,7 @@ export function projectionModule(k: Kernels, linear: Linear, name: string): Vect
 }
 
 export function normalizeModule(k: Kernels, config: Fields, D: number): VectorModule {
+  config.only(['module_input_name', 'module_output_name']);
   checkNames(config);
   return {
     kind: 'Normalize',

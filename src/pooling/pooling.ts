@@ -46,6 +46,12 @@ const LEGACY_KEYS: Readonly<Record<PoolingMode, string>> = {
   lasttoken: 'pooling_mode_lasttoken',
 };
 
+/** All keys of either generation; the reference library fails on others. */
+const KEYS = [
+  ...['embedding_dimension', 'word_embedding_dimension', 'pooling_mode', 'include_prompt'],
+  ...Object.values(LEGACY_KEYS),
+];
+
 /**
  * 1_Pooling/config.json of either generation: `pooling_mode`, a name or a list of names in their order; or one boolean per
  * mode in the fixed order, none of them true meaning mean.
@@ -53,6 +59,11 @@ const LEGACY_KEYS: Readonly<Record<PoolingMode, string>> = {
  * @throws E_CONFIG
  */
 export function parsePoolingConfig(config: Fields): PoolingConfig {
+  config.only(KEYS);
+  if (config.keys.includes('include_prompt') && !config.has('include_prompt')) {
+    // Where Python has None for a default everywhere else, this one counts as false.
+    throw new GlassbertError('E_CONFIG', '"include_prompt" is null', { file: config.file, expected: 'true or false' });
+  }
   const dimensionKey = config.has('embedding_dimension') ? 'embedding_dimension' : 'word_embedding_dimension';
   const common = {
     includePrompt: config.boolean('include_prompt', { default: true }),

@@ -7,7 +7,7 @@
  */
 import { codePointBefore, IS_SPACE, is } from './character-classes.ts';
 
-/** An entry of `added_tokens` in tokenizer.json. */
+/** A token that is looked for in texts. */
 export interface AddedToken {
   readonly id: number;
   readonly content: string;
@@ -18,6 +18,8 @@ export interface AddedToken {
   readonly normalized: boolean;
   /** Whether it marks a place rather than being text, as [SEP] does. */
   readonly special: boolean;
+  /** Whether it is text where it stands, as a special token is where `split_special_tokens` says so. */
+  readonly passedOver: boolean;
 }
 
 type Entry = readonly [written: string, token: AddedToken];
@@ -63,7 +65,8 @@ export class AddedTokenFinder {
       }
       const [written, token] = found;
       const end = i + written.length;
-      if (!token.singleWord || !(isWord(codePointBefore(text, i)) || isWord(text.codePointAt(end)))) {
+      const inWord = token.singleWord && (isWord(codePointBefore(text, i)) || isWord(text.codePointAt(end)));
+      if (!inWord && !token.passedOver) {
         const from = token.lstrip ? skipSpaceBack(text, i, given) : i;
         if (given < from) yield text.slice(given, from);
         yield token;

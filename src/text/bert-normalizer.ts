@@ -59,19 +59,23 @@ export function normalizeBert(text: string, options: BertNormalizerOptions): str
   return lowercase ? toLowerCase(text) : text;
 }
 
+/** How normalized text is cut into words: as BertPreTokenizer does, or WhitespaceSplit. */
+export type WordRule = 'BertPreTokenizer' | 'WhitespaceSplit';
+
 /**
- * The words of normalized text: what stands between white space, every punctuation character a word of its own. Offered
- * any text, it cuts that text; nothing but white space is lost.
+ * The words of normalized text: what stands between white space; by BERT's rule every punctuation character is a word of its
+ * own. Offered any text, it cuts that text; nothing but white space is lost.
  */
-export function splitWords(text: string): string[] {
+export function splitWords(text: string, rule: WordRule = 'BertPreTokenizer'): string[] {
+  const ends = endsOfWords(rule);
   const words: string[] = [];
   let start = 0;
   for (let i = 0; i < text.length; ) {
     const c = text.codePointAt(i) as number;
     const end = i + width(c);
-    if (is(c, IS_SPACE | IS_PUNCTUATION)) {
+    if (is(c, ends)) {
       if (start < i) words.push(text.slice(start, i));
-      if (is(c, IS_PUNCTUATION)) words.push(text.slice(i, end));
+      if (!is(c, IS_SPACE)) words.push(text.slice(i, end));
       start = end;
     }
     i = end;
@@ -85,10 +89,14 @@ export function splitWords(text: string): string[] {
  * the whole. So it is after white space, punctuation, and an ideograph that will be followed by a blank. None of them is
  * lost or takes part in what NFD does to its successor, and a word never reaches across one.
  */
-export function canCut(text: string, i: number, options: BertNormalizerOptions): boolean {
+export function canCut(text: string, i: number, options: BertNormalizerOptions, rule: WordRule): boolean {
   const c = codePointBefore(text, i);
   if (is(c, IS_CONTROL)) return false;
-  return is(c, IS_SPACE | IS_PUNCTUATION) || (options.handleChineseChars && is(c, IS_IDEOGRAPH));
+  return is(c, endsOfWords(rule)) || (options.handleChineseChars && is(c, IS_IDEOGRAPH));
+}
+
+function endsOfWords(rule: WordRule): number {
+  return rule === 'WhitespaceSplit' ? IS_SPACE : IS_SPACE | IS_PUNCTUATION;
 }
 
 // The steps -----------------------------------------------------------------------------------------------------------

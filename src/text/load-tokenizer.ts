@@ -1,22 +1,41 @@
 /** From the files of a model directory to its tokenizer. */
-import { describeTransformer, type TransformerFiles } from '../io/model-directory.ts';
+import { dirname, join } from 'node:path';
+import { GlassbertError } from '../errors.ts';
+import { openModelFiles } from '../io/files.ts';
+import { asObject } from '../io/json-fields.ts';
+import { type ModelDirectory, readModules, readTransformer } from '../io/model-directory.ts';
+import type { TransformerFiles } from '../io/tokenizer-files.ts';
 import { decideMaxLength } from './max-length.ts';
 import { createTokenizer, type Tokenizer } from './tokenizer.ts';
 
 /**
  * The tokenizer of a model directory, with the maximum length that the model has. Needs tokenizer.json or vocab.txt; no
- * weights.
+ * weights, no pooling.
  *
- * @throws GlassbertError with a code, the file and a hint
+ * @throws GlassbertError with a code, the file and a hint; E_ARGUMENT for something else than a path
  *
  * @example
  * const tokenizer = await loadTokenizer('models/glassbert-mini');
  * tokenizer.encode('Hello, world!').tokens;  // ['[CLS]', 'hello', ',', 'world', '!', '[SEP]']
  */
 export async function loadTokenizer(directory: string): Promise<Tokenizer> {
+  if (typeof directory !== 'string') {
+    const found = directory === null ? 'null' : typeof directory;
+    throw new GlassbertError('E_ARGUMENT', 'the model directory is given as a path', { expected: 'a string', found });
+  }
   const described = await describeTransformer(directory);
   const doLowerCase = described.transformer.sentenceConfig.boolean('do_lower_case', { default: false });
   return tokenizerOf(described.transformer, doLowerCase, decideMaxLength(described, undefined, () => {}).value);
+}
+
+/** The transformer module alone, which need not have a config.json: enough for its tokenizer, whatever the other modules lack. */
+async function describeTransformer(directory: string): Promise<Pick<ModelDirectory, 'files' | 'transformer'>> {
+  const files = await openModelFiles(directory);
+  const errors: unknown[] = [];
+  const hasModules = await files.has('modules.json');
+  const [first] = hasModules ? await readModules(files, error => errors.push(error)) : [];
+  if (hasModules && first?.kind !== 'Transformer') throw errors[0];
+  return { files, transformer: await readTransformer(files, first?.path ?? '', first?.config) };
 }
 
 /**
@@ -30,15 +49,22 @@ export function tokenizerOf(
   maxLength: number,
   rows: number = Number.POSITIVE_INFINITY,
 ): Tokenizer {
-  const { tokenizer, tokenizerConfig } = transformer;
+  const { tokenizer, tokenizerConfig, config, sentenceConfig } = transformer;
+  const { file: argumentsFile } = sentenceConfig;
   return createTokenizer({
-    ...('json' in tokenizer
-      ? { tokenizerJson: tokenizer.json }
-      : { vocab: tokenizer.vocab, addedTokens: tokenizer.addedTokens }),
+    ...('json' in tokenizer ? { tokenizerJson: tokenizer.json } : { vocab: tokenizer.vocab }),
+    addedTokens: transformer.addedTokens,
+    specialTokensMap: transformer.specialTokensMap,
     tokenizerConfig,
+    overrides: ['tokenizer_args', 'processor_kwargs']
+      .filter(key => sentenceConfig.has(key))
+      .map(key => ({ json: asObject(sentenceConfig.raw(key) ?? null, argumentsFile, key), file: argumentsFile })),
+    modelType: config.string('model_type', { default: '' }),
+    modelClass: config.string('tokenizer_class', { default: '' }),
     doLowerCase,
     maxLength,
     rows,
     file: tokenizer.file,
+    pathOf: name => join(dirname(tokenizer.file), name),
   });
 }

@@ -1,17 +1,20 @@
 /**
  * Where the special tokens go: [CLS] A [SEP], or [CLS] A [SEP] B [SEP] for a pair; and the token type of every place.
  *
- * `post_processor` of tokenizer.json, read as huggingface/tokenizers 0.23.2 does (processors/*.rs). The library behind
- * huggingface.ts has these too, but looks the special tokens up by their text, where the file gives their ids, and types
- * the second text of a RobertaProcessing 1, where the reference has 0 throughout.
+ * `post_processor` of tokenizer.json, read as huggingface/tokenizers 0.23.2 does (processors/*.rs): special tokens have the
+ * ids that stand there. Or what a tokenizer class of transformers makes in its place (tokenizer-classes.ts).
  */
 import { GlassbertError } from '../errors.ts';
 import { type Json, type JsonObject, quote } from '../io/json.ts';
 import { type Fields, fields } from '../io/json-fields.ts';
 
-export type Slot =
-  | { readonly sequence: 'A' | 'B'; readonly typeId: number }
-  | { readonly id: number; readonly token: string; readonly typeId: number };
+export type Slot = { readonly sequence: 'A' | 'B'; readonly typeId: number } | SpecialSlot;
+
+interface SpecialSlot {
+  readonly id: number;
+  readonly token: string;
+  readonly typeId: number;
+}
 
 export interface Template {
   readonly single: readonly Slot[];
@@ -31,14 +34,10 @@ export function readTemplate(postProcessor: Json, file: string): Template {
   switch (type) {
     case 'TemplateProcessing':
       return templateProcessing(processor);
-    case 'BertProcessing': {
-      const [cls, sep] = [special(processor, 'cls'), special(processor, 'sep')];
-      return { single: [cls, A, sep], pair: [cls, A, sep, B, { ...sep, typeId: 1 }] };
-    }
-    case 'RobertaProcessing': {
-      const [cls, sep] = [special(processor, 'cls'), special(processor, 'sep')];
-      return { single: [cls, A, sep], pair: [cls, A, sep, sep, { ...B, typeId: 0 }, sep] };
-    }
+    case 'BertProcessing':
+      return FRAMES.bert(special(processor, 'cls'), special(processor, 'sep'));
+    case 'RobertaProcessing':
+      return FRAMES.roberta(special(processor, 'cls'), special(processor, 'sep'));
     case 'ByteLevel': // concerns offsets only
       return PLAIN;
     case 'Sequence': {
@@ -65,8 +64,17 @@ const A: Slot = { sequence: 'A', typeId: 0 };
 const B: Slot = { sequence: 'B', typeId: 1 };
 const PLAIN: Template = { single: [A], pair: [A, B] };
 
+type Frame = (cls: SpecialSlot, sep: SpecialSlot) => Template;
+
+/** The templates that go by a name, of special tokens of type 0. */
+export const FRAMES: Readonly<Record<'bert' | 'roberta' | 'funnel', Frame>> = {
+  bert: (cls, sep) => ({ single: [cls, A, sep], pair: [cls, A, sep, B, { ...sep, typeId: 1 }] }),
+  roberta: (cls, sep) => ({ single: [cls, A, sep], pair: [cls, A, sep, sep, { ...B, typeId: 0 }, sep] }),
+  funnel: (cls, sep) => FRAMES.bert({ ...cls, typeId: 2 }, sep),
+};
+
 /** `"sep": ["</s>", 2]` */
-function special(processor: Fields, key: 'cls' | 'sep'): Slot {
+function special(processor: Fields, key: 'cls' | 'sep'): SpecialSlot {
   const [token, id] = processor.array(key);
   if (typeof token !== 'string' || !isId(id)) {
     throw refuse(processor.file, `post_processor.${key}`, '["token", id]', `[${typeof token}, ${typeof id}]`);

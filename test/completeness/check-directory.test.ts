@@ -274,8 +274,8 @@ const RULES: Readonly<Record<string, readonly Rule[]>> = {
         model.edit('modules.json', json => {
           json[2].name = '1';
         }),
-      warnings: ['W_MODULE_NUMBER modules.json'],
-      says: 'Python would then leave out',
+      errors: ['E_MODULE modules.json'],
+      says: 'Python would leave out',
     },
     {
       what: 'a path that leads out of the directory',
@@ -283,7 +283,7 @@ const RULES: Readonly<Record<string, readonly Rule[]>> = {
         model.edit('modules.json', json => {
           json[1].path = '../1_Pooling';
         }),
-      errors: ['E_PATH_UNSAFE .'],
+      errors: ['E_PATH_UNSAFE modules.json'],
       says: '../1_Pooling',
       verdict: 'unsafe',
     },

@@ -6,11 +6,14 @@ import { type Case, edited, type Model, SHARDED, values } from './case.ts';
 
 /** By the rules of Unix and of Windows, on every system. */
 const UNSAFE = [
-  '..', '.', '../model', '../../etc', '/etc', '/', '//host/share', '\\\\host\\share\\x', 'C:\\x', 'C:x', 'c:/x', '1_Pooling/../..',
-  '1_Pooling/../1_Pooling', './1_Pooling', '1_Pooling//x', '1_Pooling/.', ' ', '1_Pooling ', '1_Pooling.', 'x\0y', 'x\ny', 'x\u001b[31m',
-  'CON', 'nul', 'aux.json', 'com1/x', '1_Pooling:stream', '~', '~root', '%2e%2e/x', '..%2f', '．．/x', 'e\u0301', '1_Pooling\\config.json', 'file:///etc',
+  '..', '../model', '../../etc', '/etc', '/', '//host/share', '\\\\host\\share\\x', 'C:\\x', 'C:x', 'c:/x', '1_Pooling/../..',
+  '1_Pooling/../1_Pooling', ' ', '1_Pooling ', '1_Pooling.', 'x\0y', 'x\ny', 'x\u001b[31m', 'x\u202ey',
+  'CON', 'nul', 'aux.json', 'com1/x', '1_Pooling:stream', '．．/x', 'a／b', '1_Pooling\\config.json', 'file:///etc', '*', 'a?',
   'https://example.org/x', 'x'.repeat(256), 'x'.repeat(5000), 'x/'.repeat(2000),
 ]; // biome-ignore format: a table
+
+/** What stays inside is what it says; that it is not there is another matter. */
+const INSIDE = ['~', '~root', '%2e%2e/x', '..%2f', 'e\u0301', '1_Pooling/x', 'a b', 'a (1)', 'a+b', '模型'];
 
 const SHARD = 'model-00001-of-00003.safetensors';
 
@@ -56,14 +59,21 @@ const OPTIONAL = ['sentence_bert_config.json', 'config_sentence_transformers.jso
 
 export const FILES: readonly Case[] = [
   ...UNSAFE.flatMap(path => values('modules.json', '1', 'path', 'E_PATH_UNSAFE', [path])),
+  ...values('modules.json', '1', 'path', 'E_FILE_MISSING', INSIDE),
+  ...values('modules.json', '1', 'path', 'loads', ['./1_Pooling', '1_Pooling/', '1_Pooling//', './/1_Pooling/./.']),
+  ...values('modules.json', '0', 'path', 'loads', ['.', './', './.']),
+  ...values('modules.json', '1', 'path', 'E_MODULE', ['.', './']),
   ...['../x', '/etc', '/', '..', 'C:\\x', 'a\0b'].flatMap(path =>
     values('modules.json', '0', 'path', 'E_PATH_UNSAFE', [path]),
   ),
   ...values('modules.json', '1', 'path', 'E_MODULE', ['']), // for the transformer alone it is the directory itself
   ...values('modules.json', '1', 'path', 'E_CONFIG', [1, null, undefined, ['1_Pooling']]),
   ...UNSAFE.map(shard),
+  ...INSIDE.map(shard), // none of them a .safetensors
   ...[
     '',
+    '.',
+    './model.safetensors',
     'sub/x.safetensors',
     'weights.bin',
     '.safetensors',
@@ -151,14 +161,21 @@ export const FILES: readonly Case[] = [
     },
   },
 
-  ...['bin', 'pt', 'pth', 'ckpt', 'pkl'].map(
-    (suffix): Case => ({
-      name: `weights only as a Python pickle, .${suffix}`,
+  ...['pytorch_model.bin', 'pytorch_model-00001-of-00002.bin', 'pytorch_model.fp16.bin'].map(
+    (name): Case => ({
+      name: `weights only as a Python pickle, ${name}`,
       code: 'E_PICKLE_REFUSED',
-      make: model => renameSync(model.path('model.safetensors'), model.path(`pytorch_model.${suffix}`)),
+      make: model => renameSync(model.path('model.safetensors'), model.path(name)),
     }),
   ),
-  ...['h5', 'onnx', 'msgpack', 'gguf'].map(
+  ...['adapter_config.json', 'adapter_model.safetensors', 'adapter_model.bin'].map(
+    (name): Case => ({
+      name: `${name} beside the model`,
+      code: 'E_MODULE',
+      make: model => model.write(name, '\0\0\0'),
+    }),
+  ),
+  ...['pt', 'pth', 'ckpt', 'pkl', 'h5', 'onnx', 'msgpack', 'gguf'].map(
     (suffix): Case => ({
       name: `weights only as .${suffix}`,
       code: 'E_FILE_MISSING',
@@ -189,10 +206,10 @@ export const FILES: readonly Case[] = [
     replaced('model.safetensors', what, code, path => writeFileSync(path, content, 'latin1')),
   ),
   ...['config.json', 'tokenizer.json', 'modules.json'].flatMap(file => [
-    replaced(file, 'a Git LFS pointer', 'E_JSON', path =>
+    replaced(file, 'a Git LFS pointer', 'E_FILE_MISSING', path =>
       writeFileSync(path, 'version https://git-lfs.github.com/spec/v1\n'),
     ),
-    replaced(file, 'a login page', 'E_JSON', path => writeFileSync(path, '<!DOCTYPE html>')),
+    replaced(file, 'a login page', 'E_FILE_MISSING', path => writeFileSync(path, '<!DOCTYPE html>')),
   ]),
   ...EVERY.map(
     (file): Case => ({

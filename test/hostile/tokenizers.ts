@@ -5,6 +5,8 @@ const FILE = 'tokenizer.json';
 
 const model = (key: string, code: Case['code'], list: readonly unknown[]): Case[] =>
   values(FILE, 'model', key, code, list);
+const config = (key: string, code: Case['code'], list: readonly unknown[]): Case[] =>
+  values('tokenizer_config.json', '', key, code, list);
 const change = (
   name: string,
   code: Case['code'],
@@ -36,6 +38,7 @@ function asVocabTxt(m: Model, lines: (tokens: string[]) => string): void {
     for (const [token, id] of Object.entries(model.vocab)) tokens[id as number] = token;
   });
   m.remove(FILE);
+  m.edit('tokenizer_config.json', config => ({ ...config, tokenizer_class: 'BertTokenizer' }));
   m.write('vocab.txt', lines(tokens));
 }
 
@@ -62,8 +65,14 @@ export const TOKENIZERS: readonly Case[] = [
   ...model('vocab', 'E_TOKENIZER', [{}]),
   ...model('unk_token', 'E_TOKENIZER', ['<unk>', '', '__proto__', 'constructor']),
   ...model('unk_token', 'E_CONFIG', [7, {}]),
-  ...model('max_input_chars_per_word', 'E_TOKENIZER', [0, -1, 201, 10_001, 1e9, 1.5, '100', true]),
+  ...model('max_input_chars_per_word', 'E_TOKENIZER', [0, -1, 10_001, 1e9, 1.5, '100', true]),
+  ...model('max_input_chars_per_word', 'loads', [1, 201, 10_000]),
   ...model('continuing_subword_prefix', 'E_CONFIG', [7, []]),
+  change('a prefix of subwords that is longer than the token that begins it', 'loads', json => {
+    json.model.continuing_subword_prefix = 'x'.repeat(900);
+    json.model.vocab['x'.repeat(899)] = 599;
+    delete json.model.vocab[Object.keys(json.model.vocab).at(-2) as string];
+  }),
   ...values(FILE, 'model.vocab', 'x', 'E_TOKENIZER', [-1, 1.5, '7', null, true, 2_000_000, 4e9, 1e300, [5], 0]),
   ...values(FILE, 'model.vocab', 'x', 'E_TOKENIZER', [600, 1_999_999]), // beyond the embedding table
   change('a token named __proto__', 'loads', json => {
@@ -93,7 +102,7 @@ export const TOKENIZERS: readonly Case[] = [
     'x',
     {},
     7,
-    Array.from({ length: 10_001 }, (_, id) => ({ id, content: `<${id}>` })),
+    Array.from({ length: 100_001 }, (_, id) => ({ id, content: `<${id}>` })),
   ]),
   change('an added token without content', 'E_CONFIG', added({ id: 700 })),
   change('an added token of no characters', 'E_TOKENIZER', added({ id: 700, content: '' })),
@@ -202,7 +211,13 @@ export const TOKENIZERS: readonly Case[] = [
   vocabTxt('with the line ends of Windows', 'loads', tokens => tokens.join('\r\n')),
   vocabTxt('a token twice', 'E_TOKENIZER', tokens => [...tokens, 'the', 'the'].join('\n')),
   vocabTxt('a line of 2,000 characters', 'E_TOKENIZER', tokens => [...tokens, 'x'.repeat(2000)].join('\n')),
-  vocabTxt('without [CLS]', 'E_TOKENIZER', tokens => tokens.filter(token => token !== '[CLS]').join('\n')),
+  vocabTxt('without [CLS], which is added in the row that is left', 'loads', tokens =>
+    tokens.filter(token => token !== '[CLS]').join('\n'),
+  ),
+  vocabTxt('without [CLS] and a row for it', 'E_TOKENIZER', tokens =>
+    tokens.map(token => (token === '[CLS]' ? '[cls]' : token)).join('\n'),
+  ),
+  vocabTxt('without [UNK]', 'E_TOKENIZER', tokens => tokens.filter(token => token !== '[UNK]').join('\n')),
   vocabTxt('more lines than the embedding table has rows', 'E_TOKENIZER', tokens =>
     [...tokens, 'brand-new-token'].join('\n'),
   ),
@@ -213,6 +228,40 @@ export const TOKENIZERS: readonly Case[] = [
   addedTokensJson('an id that is text', 'E_CONFIG', '{"<new>": "7"}'),
   addedTokensJson('an array', 'E_CONFIG', '[]'),
   addedTokensJson('an id beyond the embedding table', 'E_TOKENIZER', '{"<new>": 600}'),
+  ...['special_tokens_map.json', 'added_tokens.json'].flatMap((file): Case[] => [
+    { name: `${file}: an array`, code: 'E_CONFIG', make: m => m.write(file, '[]') },
+    { name: `${file}: no JSON`, code: 'E_JSON', make: m => m.write(file, '{') },
+  ]),
+  {
+    name: 'special_tokens_map.json: a token without content',
+    code: 'E_CONFIG',
+    make: m => m.write('special_tokens_map.json', '{"cls_token": {"lstrip": true}}'),
+  },
+  ...config('added_tokens_decoder', 'E_CONFIG', [
+    [],
+    'x',
+    7,
+    { x: { content: 'a' } },
+    { 1: 'a' },
+    { 1: {} },
+    { 1: { content: 'a', lstrip: 'yes' } },
+    { '-1': { content: 'a' } },
+  ]),
+  ...config('added_tokens_decoder', 'E_TOKENIZER', [
+    { 1: { content: 'x'.repeat(129) } },
+    { 600: { content: '<new>' } },
+    Object.fromEntries(Array.from({ length: 100_001 }, (_, id) => [id, {}])),
+  ]),
+  ...config('extra_special_tokens', 'E_CONFIG', ['x', 7, [7], [null], [{ content: 'x' }], { a: 7 }]),
+  ...config('extra_special_tokens', 'E_TOKENIZER', [['<new>'], { a: '<new>' }, ['x'.repeat(129)]]),
+  ...config('cls_token', 'E_CONFIG', [7, [], {}, { content: '[CLS]' }, { __type: 'AddedToken' }]),
+  ...config('tokenizer_class', 'E_CONFIG', [7, []]),
+  ...config('tokenizer_class', 'E_TOKENIZER', ['RobertaTokenizer', 'BertJapaneseTokenizer', 'CLIPTokenizerFast']),
+  ...config('tokenizer_class', 'loads', ['__proto__', '', 'constructor', 'BertTokenizerFast']),
+  ...config('split_special_tokens', 'E_CONFIG', [null, 'yes', 1]),
+  ...config('truncation_side', 'E_CONFIG', [null, 'Left', 7]),
+  ...config('model_input_names', 'E_CONFIG', [null, 'token_type_ids', [7]]),
+  ...values(FILE, '', 'truncation', 'E_CONFIG', ['x', [], { direction: 'left' }, { direction: 7 }]),
   {
     name: 'vocab.txt: not UTF-8',
     code: 'E_TOKENIZER',

@@ -384,23 +384,28 @@ const bloated = (): Uint8Array =>
   fileOf(`{${Array.from({ length: 100_000 }, (_, i) => `"t${i}":${tensor('F32', '[0]', 0, 0)}`)}}`);
 
 describe('a header of 100,000 tensors', () => {
+  /** Of this thread alone: the machine may be busy with others. */
+  const milliseconds = (): number => {
+    const { user, system } = process.threadCpuUsage();
+    return (user + system) / 1000;
+  };
+
   test('is read in less than 2 s and 300 MB', () => {
     const bytes = bloated();
     const before = process.memoryUsage.rss();
-    const start = performance.now();
+    const start = milliseconds();
     const { tensors } = parseSafetensors(bytes);
-    const milliseconds = performance.now() - start;
+    expect(milliseconds() - start).toBeLessThan(2000);
     expect(tensors.size).toBe(100_000);
-    expect(milliseconds).toBeLessThan(2000);
     expect((process.memoryUsage.rss() - before) / 1e6).toBeLessThan(300);
   });
 
   test('is about the longest that is read: a larger one is given up early', async () => {
     const zeros = fileOf(`{"t":[${'0,'.repeat(40_000_000)}0]}`);
-    const start = performance.now();
+    const start = milliseconds();
     const { message } = await refusal('E_SAFETENSORS', () => parseSafetensors(zeros));
     expect(message).toContain('more than 1000000 values');
-    expect(performance.now() - start).toBeLessThan(2000);
+    expect(milliseconds() - start).toBeLessThan(2000);
   });
 });
 

@@ -85,13 +85,21 @@ describe('words', () => {
     expect(splitWords('ab。c\u{12470}d')).toEqual(['ab', '。', 'c', '\u{12470}', 'd']);
   });
 
+  it('end at white space alone by the other rule', () => {
+    expect(splitWords(" don't\u3000$5.00—ok\n", 'WhitespaceSplit')).toEqual(["don't", '$5.00—ok']);
+  });
+
   it('do not change when text is cut where it can be cut, after any character of Unicode', { timeout: 30_000 }, () => {
-    const words = (text: string, options: BertNormalizerOptions) => splitWords(normalizeBert(text, options));
     let cuts = 0;
-    for (const options of [UNCASED, CASED, { ...NOTHING, stripAccents: true }, { ...NOTHING, lowercaseFirst: true }]) {
+    const all = [UNCASED, CASED, { ...NOTHING, stripAccents: true }, { ...NOTHING, lowercaseFirst: true }] as const;
+    for (const [options, rule] of [
+      ...all.map(options => [options, 'BertPreTokenizer'] as const),
+      [UNCASED, 'WhitespaceSplit'] as const,
+    ]) {
+      const words = (text: string, options: BertNormalizerOptions) => splitWords(normalizeBert(text, options), rule);
       for (let c = 0; c < 0x110000; c++) {
         const before = `a${String.fromCodePoint(c)}`;
-        if (!before.isWellFormed() || !canCut(before, before.length, options)) continue;
+        if (!before.isWellFormed() || !canCut(before, before.length, options, rule)) continue;
         cuts++;
         for (const after of ['\u0301b', '\u0323\u302ea', 'b', '中']) {
           const parts = [...words(before, options), ...words(after, options)];
