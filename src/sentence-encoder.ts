@@ -24,7 +24,7 @@ import {
 } from './load-model.ts';
 import { BOOLEAN, FUNCTION, integer, nameOf, orNull, type Rules, readOptions, STRING } from './options.ts';
 import { normalize } from './pooling/modules.ts';
-import { similarity } from './pooling/similarity.ts';
+import { type SimilarityName, similarity } from './pooling/similarity.ts';
 import { type Progress, Schedule, type Signal } from './schedule.ts';
 import { type Floats, Tensor, type TensorLike, zerosLike } from './tensor/tensor.ts';
 import type { Encoding } from './text/tokenizer.ts';
@@ -107,8 +107,8 @@ const forgotten = new FinalizationRegistry<Threads>(threads => {
 });
 
 /**
- * A loaded model. Any number of calls may run at once; they share its threads. After `dispose` every call ends in E_DISPOSED,
- * and only the report and the properties are left.
+ * A loaded model. Any number of calls may run at once; they share its threads. After `dispose` every call that needs the model
+ * ends in E_DISPOSED; the report, the properties and `similarity`, which only compares what it is given, are left.
  *
  * @typeParam Data - Float32Array; of the oracle, Float64Array
  */
@@ -152,7 +152,7 @@ export class SentenceEncoder<Data extends Floats = Float32Array> {
 
   /**
    * Ends the threads and lets go of the model. Calls that wait or are under way reject with E_DISPOSED, and so does every later
-   * one. A second time it does nothing more. An encoder that is forgotten without it does not keep a program from ending, and
+   * one but `similarity`. A second time it does nothing more. An encoder that is forgotten without it does not keep a program from ending, and
    * its threads end when the garbage collector finds it.
    */
   dispose(): Promise<void> {
@@ -211,10 +211,12 @@ export class SentenceEncoder<Data extends Floats = Float32Array> {
    * How similar each vector of `a` [A, D] is to each of `b` [B, D], [A, B], by the model's similarity function: cosine, dot,
    * or the negative Euclidean or Manhattan distance. A single vector [D] counts as one row.
    *
-   * @throws E_ARGUMENT for something else than tensors and when the widths differ, E_DISPOSED
+   * It needs nothing of the model but the function's name, and works after `dispose` too.
+   *
+   * @throws E_ARGUMENT for something else than tensors and when the widths differ
    */
   similarity<Other extends Floats>(a: TensorLike<Other>, b: TensorLike): Tensor<Other> {
-    return similarity(this.#live().model.settings.similarityFnName.value, a, b);
+    return similarity(this.report.settings.similarityFnName.value as SimilarityName, a, b);
   }
 
   /**
