@@ -2,7 +2,8 @@
  * glassbert: a sentence-embedding engine in which nothing is hidden.
  *
  * Read in this order: sentence-encoder.ts (the pipeline), bert/bert.ts (the forward pass), tensor/layer-norm.ts (what a
- * kernel looks like), pooling/pooling.ts, text/bert-normalizer.ts, io/safetensors.ts, load-model.ts and settings.ts.
+ * kernel looks like), pooling/pooling.ts, text/bert-normalizer.ts, io/safetensors.ts, load-model.ts, settings.ts and schedule.ts
+ * (many calls over several threads).
  */
 export {
   type Capability,
