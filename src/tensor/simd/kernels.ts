@@ -112,8 +112,7 @@ export function wideKernels(options: { int8?: boolean } = {}): SimdKernels | nul
   return joiningVectors(() => {
     const kernels = simdKernels({ ...options, columns: 16 });
     const actual = kernels.pass(() => sample(kernels));
-    const agree = actual.every((x, i) => x.every((value, j) => Math.abs(value - expected[i][j]) < 1e-5)); // what f32 explains
-    return agree ? kernels : null;
+    return actual.every((x, i) => agree(x, expected[i])) ? kernels : null;
   });
 }
 
@@ -123,6 +122,13 @@ export function wideKernels(options: { int8?: boolean } = {}): SimdKernels | nul
  */
 export function keepsBits(width: number): boolean {
   return width % 16 === 0 || width % 8 !== 0;
+}
+
+/** To within what f32 explains: 4.4e-7 of the largest value was measured for a sum of 256 products. */
+function agree(actual: Floats, expected: Floats): boolean {
+  let largest = 0;
+  for (const value of expected) largest = Math.max(largest, Math.abs(value));
+  return actual.every((value, i) => Math.abs(value - expected[i]) <= 4e-6 * largest);
 }
 
 /** A product and an attention, of shapes with edges and sums of more than one block. */
