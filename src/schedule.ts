@@ -98,6 +98,11 @@ const SLICE_MS = 4;
 /** Multiplications in a millisecond, until it has been measured (Xeon, Node 24: 7e5 and 2.7e7). */
 const FIRST_GUESS = { plain: 7e5, fast: 2.5e7 };
 
+interface Aborts {
+  readonly calls: Set<Call>;
+  readonly listener: () => void;
+}
+
 interface Item {
   readonly call: Call;
   readonly text: number;
@@ -114,6 +119,8 @@ export class Schedule {
   readonly #calls: Call[] = [];
   /** Calls that have not ended. */
   readonly #open = new Set<Call>();
+  /** Those that a signal ends. It has one listener: to add one takes an EventTarget of Node the longer the more it has. */
+  readonly #bySignal = new Map<Signal, Aborts>();
   #running = false;
   #disposed = false;
 
@@ -143,13 +150,46 @@ export class Schedule {
     if (this.#disposed) throw disposed();
     if (request.signal?.aborted) throw request.signal.reason;
     if (request.total === 0) return;
-    const call = new Call(request, tokens => {
+    const call: Call = new Call(request, tokens => {
       this.#tokensReady -= tokens;
       this.#open.delete(call);
+      if (request.signal !== undefined) this.#forget(request.signal, call);
     });
     this.#open.add(call);
+    if (request.signal !== undefined) this.#listen(request.signal, call);
     this.#enqueue(call);
     await call.ended;
+  }
+
+  #listen(signal: Signal, call: Call): void {
+    const known = this.#bySignal.get(signal);
+    if (known !== undefined) {
+      known.calls.add(call);
+      return;
+    }
+    const calls = new Set([call]);
+    const listener = (): void => {
+      const reason = reasonOf(signal);
+      for (const call of calls) call.fail(reason);
+    };
+    this.#bySignal.set(signal, { calls, listener });
+    try {
+      signal.addEventListener('abort', listener);
+    } catch (error) {
+      call.fail(error);
+    }
+  }
+
+  #forget(signal: Signal, call: Call): void {
+    const { calls, listener } = this.#bySignal.get(signal) as Aborts;
+    calls.delete(call);
+    if (calls.size > 0) return;
+    this.#bySignal.delete(signal);
+    try {
+      signal.removeEventListener('abort', listener);
+    } catch {
+      // It is the caller's own, and the call has ended otherwise.
+    }
   }
 
   /** Ends all calls, waiting and under way, with E_DISPOSED, and all threads. */
@@ -426,7 +466,6 @@ class Call {
   queued = false;
 
   readonly #onEnd: (tokensReady: number) => void;
-  readonly #onAbort = (): void => this.fail(this.request.signal?.reason);
   #resolve: () => void = () => {};
   #reject: (error: unknown) => void = () => {};
   #texts = 0;
@@ -441,7 +480,6 @@ class Call {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    request.signal?.addEventListener('abort', this.#onAbort);
   }
 
   get watched(): boolean {
@@ -491,8 +529,16 @@ class Call {
   #end(): void {
     if (!this.isOpen) return;
     this.isOpen = false;
-    this.request.signal?.removeEventListener('abort', this.#onAbort);
     this.#onEnd(this.ready.splice(0).reduce((sum, { encoding }) => sum + encoding.ids.length, 0));
+  }
+}
+
+/** Why a signal was aborted, whatever the caller's own object does when it is asked. */
+function reasonOf(signal: Signal): unknown {
+  try {
+    return signal.reason;
+  } catch (error) {
+    return error;
   }
 }
 
