@@ -116,7 +116,7 @@ type Pass = readonly Item[];
 export class Schedule {
   readonly #model: Runnable;
   /** Calls with texts that no pass has yet; the first is the next to give one. */
-  readonly #calls: Call[] = [];
+  readonly #calls = new Queue<Call>();
   /** Calls that have not ended. */
   readonly #open = new Set<Call>();
   /** Those that a signal ends. It has one listener: to add one takes an EventTarget of Node the longer the more it has. */
@@ -261,8 +261,12 @@ export class Schedule {
 
   /** The next call in turn that has texts left. */
   #first(): Call | undefined {
-    while (this.#calls.length > 0 && !this.#calls[0].hasMore) (this.#calls.shift() as Call).queued = false;
-    return this.#calls[0];
+    for (let call = this.#calls.first; call !== undefined; call = this.#calls.first) {
+      if (call.hasMore) return call;
+      this.#calls.shift();
+      call.queued = false;
+    }
+    return undefined;
   }
 
   /**
@@ -315,7 +319,7 @@ export class Schedule {
     const taken = new Map<Call, number>();
     let sum = 0;
     let refused = 0; // calls one after the other that have nothing for this pass
-    for (let call = this.#first(); call !== undefined && refused < this.#calls.length; call = this.#first()) {
+    for (let call = this.#first(); call !== undefined && refused < this.#calls.size; call = this.#first()) {
       const count = taken.get(call) ?? 0;
       const item = count < call.request.batchSize && !call.watched ? this.#next(call) : undefined;
       if (item !== undefined) {
@@ -450,6 +454,37 @@ export class Schedule {
   /** Tokens that the caller's thread computes in so many milliseconds, going by the last passes. */
   #tokensIn(ms: number): number {
     return Math.min(PASS_TOKENS, ms * this.#tokensPerMs - PASS_OVERHEAD);
+  }
+}
+
+/** First in, first out, of any length: an array gives away its first the more slowly the more there are. */
+class Queue<Item> {
+  #items: Item[] = [];
+  #begin = 0;
+
+  get size(): number {
+    return this.#items.length - this.#begin;
+  }
+
+  get first(): Item | undefined {
+    return this.#items[this.#begin];
+  }
+
+  push(item: Item): void {
+    this.#items.push(item);
+  }
+
+  shift(): Item | undefined {
+    const first = this.first;
+    if (this.size > 0) this.#begin++;
+    if (2 * this.#begin < this.#items.length) return first;
+    this.#items = this.#items.slice(this.#begin); // as many as were taken since the last time, at most
+    this.#begin = 0;
+    return first;
+  }
+
+  *[Symbol.iterator](): Generator<Item, void, void> {
+    for (let i = this.#begin; i < this.#items.length; i++) yield this.#items[i];
   }
 }
 
