@@ -140,7 +140,7 @@ export const WARNING_CODES = {
   W_NO_SIMD:
     'The engine has no WebAssembly SIMD, or no leave to compile it: the reference kernels run, which are slower.',
   W_NO_THREADS: 'The script of the threads is not beside the program, which was probably bundled: one thread computes.',
-  W_NOT_WIDE: 'Vectors of 256 bits were asked for and cannot be used: the normal kernels run.',
+  W_NOT_WIDE: 'SIMD vectors of 256 bits were asked for and cannot be used: the kernels run as they would without.',
   W_PROJECTION_UNUSED: 'The pooling is not the one that the projection of DPR follows: it is not used.',
   W_READ_AS_JSON: 'An input was taken for a JSON array because of its content.',
   W_READ_AS_JSONL: 'An input was taken for lines of JSON because of its name or content.',

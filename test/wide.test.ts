@@ -31,10 +31,14 @@ test.each(['simd', 'int8'] as const)(
   },
 );
 
-test('kernels that have nothing to widen are what they are', async () => {
-  expect((await SentenceEncoder.load(undefined, { kernels: 'reference', wide: true })).report.kernels).toBe(
-    'reference',
-  );
+test.each(['reference', 'oracle'] as const)('%s has nothing to widen, and says so', async kernels => {
+  const warnings: Warning[] = [];
+  const options = { wide: true, onWarning: (warning: Warning) => warnings.push(warning) };
+  const { report } = await (kernels === 'oracle'
+    ? SentenceEncoder.load(undefined, { ...options, kernels })
+    : SentenceEncoder.load(undefined, { ...options, kernels }));
+  expect(report.kernels).toBe(kernels);
+  expect(warnings.map(({ code }) => code)).toEqual(['W_NOT_WIDE']);
 });
 
 describe('an engine whose flag does nothing is not called wide, in a process of its own', () => {

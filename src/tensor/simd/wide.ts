@@ -38,8 +38,8 @@ let gains: boolean | undefined;
  */
 export function joiningVectors<Result>(use: () => Result | null): Result | null {
   const v8 = globalThis.process?.getBuiltinModule?.('node:v8');
-  // V8 has the flag for x64 alone; elsewhere it prints that it does not know it.
-  if (v8 === undefined || process.arch !== 'x64') return null;
+  // V8 has the flag for x64 alone, and since version 12 (Node 22); another prints that it does not know it.
+  if (v8 === undefined || process.arch !== 'x64' || Number.parseInt(process.versions.v8 ?? '', 10) < 12) return null;
   const set = (flag: string): void => {
     try {
       v8.setFlagsFromString(flag);
