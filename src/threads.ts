@@ -76,21 +76,20 @@ export class Threads {
    * @throws E_THREAD when it dies, E_MEMORY, E_DISPOSED
    */
   run(packed: Packed): Promise<Float32Array> {
-    const free = this.#threads.filter(({ held }) => !held);
-    const idlest = free.reduce((a, b) => (b.pending.length < a.pending.length ? b : a));
+    const idlest = this.#free().reduce((a, b) => (b.pending.length < a.pending.length ? b : a));
     return this.#give(idlest, { packed, lead: [] });
   }
 
   /** The same by all threads together, for a pass that is alone: the first one leads. */
   async runTogether(packed: Packed): Promise<Float32Array> {
-    const [leader, ...members] = this.#threads;
+    const [leader, ...members] = this.#free();
     const slots = members.map(newSlot);
     const joined = members.map((member, i) => this.#give(member, { join: slots[i] }).catch(() => leaveGang(slots[i])));
     try {
       return await this.#give(leader, { packed, lead: slots });
     } catch (error) {
-      // If the leader is gone, nobody else tells the others; and what they are at, they end in its scratch.
-      leader.held = true;
+      // If the leader is gone, nothing else tells the members; and they finish their part in its scratch.
+      leader.held = members.length > 0;
       for (const slot of slots) endGang(slot);
       await Promise.all(joined);
       leader.held = false;
@@ -103,6 +102,11 @@ export class Threads {
     this.#disposed = true;
     for (const { pending } of this.#threads) for (const { reject } of pending.splice(0)) reject(disposed());
     await Promise.all(this.#threads.map(({ worker }) => worker?.terminate()));
+  }
+
+  /** Those that are not held. There always is one: only a leader is held, and its members are not. */
+  #free(): Thread[] {
+    return this.#threads.filter(({ held }) => !held);
   }
 
   #give(thread: Thread, work: Work): Promise<Float32Array> {

@@ -87,6 +87,10 @@ test('a thread that dies fails what it had, and the next call gets another', asy
     await refusal('E_THREAD', () => a);
     await refusal('E_THREAD', () => b);
   }
+  // The next call may come in the very moment in which the last one fails.
+  const [together, beside] = [threads.runTogether(packed), threads.run(packed)];
+  const next = beside.catch(() => threads.run(packed));
+  for (const call of [together, beside, next]) await refusal('E_THREAD', () => call);
   await threads.dispose();
 });
 
