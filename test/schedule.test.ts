@@ -207,6 +207,20 @@ test('a call that comes while a large one is under way is in the next pass that 
   expect(given.reduce((sum, { starts }) => sum + starts.length - 1, 0)).toBe(1001);
 });
 
+test('a model without layers, whose cost per token is next to nothing, is computed in passes of bounded size too', async () => {
+  const model = copyModel('bert-mean-normalize');
+  model.edit('config.json', json => ({ ...json, num_hidden_layers: 0 }));
+  model.editTensors(tensors => {
+    for (const name of [...tensors.keys()]) if (name.includes('encoder.layer.')) tensors.delete(name);
+  });
+  const encoder = await load({ threads: 1 }, model.directory);
+  const counts: number[] = [];
+  const onProgress = ({ texts }: Progress): void => void counts.push(texts);
+  await encoder.encode(new Array(300).fill(LONG), { batchSize: 100, onProgress });
+  const largestPass = Math.max(...counts.map((texts, i) => texts - (counts[i - 1] ?? 0)));
+  expect(encoder.maxSeqLength * largestPass).toBe(512); // tokens
+});
+
 describe('memory', () => {
   /** Kernels without room for more than so many rows. */
   const small = (rows: number): Kernels => ({
@@ -301,6 +315,21 @@ describe('signal', () => {
     expect(listeners).toBe(0);
     await refusal('E_ARGUMENT', () => encoder.encode('a', { signal: {} as AbortSignal }));
   });
+});
+
+test('a signal whose own functions throw ends no other call', async () => {
+  const encoder = await load({ threads: 1 });
+  const throwing = {
+    aborted: false,
+    reason: undefined,
+    addEventListener: () => {},
+    removeEventListener: () => {
+      throw new Error('not by this signal');
+    },
+  };
+  const [bad, good] = [encoder.encode(many(100), { signal: throwing }), encoder.encode(many(200))];
+  expect((await bad).shape).toEqual([100, 192]);
+  expect((await good).shape).toEqual([200, 192]);
 });
 
 describe('onProgress', () => {
