@@ -26,7 +26,8 @@ import {
 } from './pooling/modules.ts';
 import { checkPrompts, decideDtype, decideSettings, type SettingOptions, type Settings } from './settings.ts';
 import { type Kernels, oracleKernels, referenceKernels } from './tensor/kernels.ts';
-import { hasSimd, keepsBits, type SimdKernels, simdKernels, wideKernels } from './tensor/simd/kernels.ts';
+import { hasSimd, type SimdKernels, simdKernels } from './tensor/simd/kernels.ts';
+import { keepsBits, wideKernels } from './tensor/simd/wide.ts';
 import { sizeOf } from './tensor/tensor.ts';
 import { tokenizerOf } from './text/load-tokenizer.ts';
 import type { Tokenizer } from './text/tokenizer.ts';

@@ -6,7 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { SentenceEncoder, type Warning } from '../src/index.ts';
-import { wideKernels } from '../src/tensor/simd/kernels.ts';
+import { wideKernels } from '../src/tensor/simd/wide.ts';
 
 const { items }: { items: { text: string }[] } = JSON.parse(
   readFileSync(new URL('fixtures/glassbert-mini/reference.json', import.meta.url), 'utf8'),
@@ -38,13 +38,13 @@ test('kernels that have nothing to widen are what they are', async () => {
 });
 
 describe('an engine whose flag does nothing is not called wide, in a process of its own', () => {
-  const kernels = new URL('../src/tensor/simd/kernels.ts', import.meta.url).href;
+  const wide = new URL('../src/tensor/simd/wide.ts', import.meta.url).href;
   const widthAfter = (damage: string): string => {
     const program = `
       import v8 from 'node:v8';
       const { setFlagsFromString } = v8;
       ${damage};
-      const { wideKernels } = await import('${kernels}');
+      const { wideKernels } = await import('${wide}');
       const wide = wideKernels();
       process.stdout.write(String(wide === null ? wideKernels({ int8: true }) : wide.name));`;
     return execFileSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' });
