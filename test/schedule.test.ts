@@ -1,8 +1,7 @@
 /** Many calls at once: they share passes and threads, the program goes on meanwhile, and each call ends as if it were alone. */
-import { readFileSync } from 'node:fs';
-import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { GlassbertError } from '../src/errors.ts';
-import { type Floats, type Input, type LoadOptions, type Progress, rowOf, SentenceEncoder } from '../src/index.ts';
+import { type Floats, type Input, type Progress, rowOf } from '../src/index.ts';
 import { openModelFiles } from '../src/io/files.ts';
 import { loadModel } from '../src/load-model.ts';
 import { type Packed, pooledVectors } from '../src/pooled.ts';
@@ -12,19 +11,10 @@ import type { Threads } from '../src/threads.ts';
 import { copyModel, FIXTURES } from './support/model-copy.ts';
 import { random } from './support/random.ts';
 import { refusal } from './support/refusal.ts';
+import { LONG_TEXT, load, SHORT_TEXTS } from './support/texts.ts';
 
-const { items }: { items: { text: string }[] } = JSON.parse(
-  readFileSync(new URL('fixtures/glassbert-mini/reference.json', import.meta.url), 'utf8'),
-);
-const texts = items.map(({ text }) => text).filter(text => text.length < 200);
-const many = (count: number): string[] => Array.from({ length: count }, (_, i) => `${i} ${texts[i % texts.length]}`);
-const LONG = 'The weather is lovely today, and so it was. '.repeat(40);
-
-async function load(options: LoadOptions, directory?: string): Promise<SentenceEncoder> {
-  const encoder = await SentenceEncoder.load(directory, options);
-  onTestFinished(() => encoder.dispose());
-  return encoder;
-}
+const many = (count: number): string[] =>
+  Array.from({ length: count }, (_, i) => `${i} ${SHORT_TEXTS[i % SHORT_TEXTS.length]}`);
 
 /**
  * What `run` gives, how long it took, how often a timer of 5 ms fired meanwhile, and how many turns the event loop had, which
@@ -66,11 +56,9 @@ describe.each([{ threads: 1 }, { threads: 2 }])('$threads threads', options => {
   test('calls of all sizes at once have the bits that they have alone', async () => {
     const encoder = await load(options);
     const { integer } = random(7);
-    const calls = Array.from({ length: 25 }, (): Input[] =>
-      Array.from({ length: integer(12) }, (): Input => {
-        const [a, b] = [texts[integer(texts.length)], texts[integer(texts.length)]];
-        return [a, '', [a, b] as const, LONG][Math.min(3, integer(60) >> 4)];
-      }),
+    const short = (): string => SHORT_TEXTS[integer(SHORT_TEXTS.length)];
+    const calls = Array.from({ length: 12 }, (): Input[] =>
+      Array.from({ length: integer(12) }, () => [short(), '', [short(), short()] as const, LONG_TEXT][integer(4)]),
     );
     const alone = [];
     for (const call of calls) alone.push(await encoder.encode(call, { prompt: 'p: ' }));
@@ -129,8 +117,8 @@ describe('prompts that the pooling leaves out', () => {
     const encoder = await load({ threads: 2 }, model.directory);
     const prompts = ['', 'one: ', 'a much longer prompt: '];
     const alone = [];
-    for (const prompt of prompts) alone.push(await encoder.encode(texts[0], { prompt }));
-    const all = await Promise.all(prompts.map(prompt => encoder.encode(texts[0], { prompt })));
+    for (const prompt of prompts) alone.push(await encoder.encode(SHORT_TEXTS[0], { prompt }));
+    const all = await Promise.all(prompts.map(prompt => encoder.encode(SHORT_TEXTS[0], { prompt })));
     expect(all).toEqual(alone);
     expect(alone[0]).not.toEqual(alone[1]);
   });
@@ -216,7 +204,7 @@ test('a model without layers, whose cost per token is next to nothing, is comput
   const encoder = await load({ threads: 1 }, model.directory);
   const counts: number[] = [];
   const onProgress = ({ texts }: Progress): void => void counts.push(texts);
-  await encoder.encode(new Array(300).fill(LONG), { batchSize: 100, onProgress });
+  await encoder.encode(new Array(300).fill(LONG_TEXT), { batchSize: 100, onProgress });
   const largestPass = Math.max(...counts.map((texts, i) => texts - (counts[i - 1] ?? 0)));
   expect(encoder.maxSeqLength * largestPass).toBe(512); // tokens
 });
@@ -335,7 +323,7 @@ test('a signal whose own functions throw ends no other call', async () => {
 describe('onProgress', () => {
   test.each([1, 2])('counts texts, tokens and those that were cut (%d threads)', async threads => {
     const encoder = await load({ threads });
-    const inputs = [...many(60), LONG, LONG];
+    const inputs = [...many(60), LONG_TEXT, LONG_TEXT];
     const reports: Progress[] = [];
     await encoder.encode(inputs, { onProgress: progress => reports.push(progress), batchSize: 8 });
     const tokens = inputs.reduce((sum, text) => sum + encoder.tokenize(text).ids.length, 0);

@@ -3,15 +3,10 @@
  * is its business, and differs between versions; that `wide` says which it was is ours.
  */
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { SentenceEncoder, type Warning } from '../src/index.ts';
 import { wideKernels } from '../src/tensor/simd/wide.ts';
-
-const { items }: { items: { text: string }[] } = JSON.parse(
-  readFileSync(new URL('fixtures/glassbert-mini/reference.json', import.meta.url), 'utf8'),
-);
-const texts = items.map(({ text }) => text);
+import { TEXTS } from './support/texts.ts';
 
 test.each(['simd', 'int8'] as const)(
   '%s, wide, gives the bits that it gives otherwise, or says that it is not wide',
@@ -25,7 +20,7 @@ test.each(['simd', 'int8'] as const)(
     });
     const refused = warnings.some(({ code }) => code === 'W_NOT_WIDE');
     expect(wide.report.kernels).toBe(refused ? kernels : `${kernels} wide`);
-    const [a, b] = [await narrow.encode(texts), await wide.encode(texts)];
+    const [a, b] = [await narrow.encode(TEXTS), await wide.encode(TEXTS)];
     await wide.dispose();
     expect(b).toEqual(a);
   },
