@@ -209,16 +209,69 @@ test('a model without layers, whose cost per token is next to nothing, is comput
   expect(encoder.maxSeqLength * largestPass).toBe(512); // tokens
 });
 
-describe('memory', () => {
-  /** Kernels without room for more than so many rows. */
-  const small = (rows: number): Kernels => ({
-    ...referenceKernels,
-    floats(N, D) {
-      if (N > rows) throw new GlassbertError('E_MEMORY', 'there is not enough memory');
-      return referenceKernels.floats(N, D);
+/** Kernels without room for more than so many rows. */
+const small = (rows: number): Kernels => ({
+  ...referenceKernels,
+  floats(N, D) {
+    if (N > rows) throw new GlassbertError('E_MEMORY', 'there is not enough memory');
+    return referenceKernels.floats(N, D);
+  },
+});
+
+test('whatever fails and in whatever order, each call ends once: with its own bits, or with an error of its own', async () => {
+  const model = await loadModel(await openModelFiles(`${FIXTURES}bert-mean-normalize`), { kernels: 'reference' });
+  const { real, integer, pick } = random(11);
+  const encodings = SHORT_TEXTS.slice(0, 12).map(text => model.tokenizer.encode(text));
+  const request = { skip: 0, batchSize: 32 };
+  const expected: Floats[] = [];
+  await new Schedule(model).run({
+    ...request,
+    total: encodings.length,
+    tokenize: text => encodings[text],
+    receive: (text, vector) => {
+      expected[text] = vector.slice();
     },
   });
 
+  const outcomes = new Set<string>(); // which errors come is a matter of time, beside 'done'
+  for (let round = 0; round < 12; round++) {
+    const [failing, rows] = [pick([0, 0.1]), pick([1000, 25])];
+    const kernels = small(rows);
+    const run = async (packed: Packed): Promise<Floats> => {
+      if (real() < 0.5) await new Promise(resolve => setImmediate(resolve));
+      if (real() < failing) throw new GlassbertError('E_THREAD', 'a thread is gone');
+      return pooledVectors(kernels, model.encoder, packed).slice();
+    };
+    const threads = { count: 1 + integer(3), run, runTogether: run, dispose: async () => {} } as unknown as Threads;
+    const schedule = new Schedule({ ...model, kernels, threads: pick([null, threads]) });
+    const call = async (): Promise<string> => {
+      const texts = Array.from({ length: pick([0, 1, 5, 40]) }, () => integer(encodings.length));
+      const received: number[] = [];
+      const tokenize = (text: number) => encodings[texts[text]];
+      const receive = (text: number, vector: Floats): void => {
+        received.push(text);
+        expect(vector).toEqual(expected[texts[text]]);
+      };
+      const signal = real() < 0.2 ? AbortSignal.timeout(integer(5)) : undefined;
+      try {
+        await schedule.run({ total: texts.length, tokenize, receive, signal, ...request });
+      } catch (error) {
+        expect(error, String(error)).toBeInstanceOf(error instanceof GlassbertError ? GlassbertError : DOMException);
+        return error instanceof GlassbertError ? error.code : 'aborted';
+      }
+      expect(received.sort((a, b) => a - b)).toEqual([...texts.keys()]);
+      return 'done';
+    };
+    const calls = Array.from({ length: 15 }, call);
+    if (round % 4 === 3) setImmediate(() => void schedule.dispose());
+    for (const outcome of await Promise.all(calls)) outcomes.add(outcome);
+  }
+  const possible = ['done', 'aborted', 'E_DISPOSED', 'E_MEMORY', 'E_THREAD'];
+  expect([...outcomes].filter(outcome => !possible.includes(outcome))).toEqual([]);
+  expect(outcomes).toContain('done');
+});
+
+describe('memory', () => {
   test.each(['here', 'in threads'])('texts that have none together are computed alone, %s', async where => {
     const files = await openModelFiles(`${FIXTURES}bert-mean-normalize`);
     const model = await loadModel(files, { kernels: 'reference' });
