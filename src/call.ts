@@ -65,7 +65,6 @@ export class Call {
   queued = false;
 
   readonly #onEnd: (tokensReady: number) => void;
-  readonly #onAbort = (): void => this.fail(this.request.signal?.reason);
   #resolve: () => void = () => {};
   #reject: (error: unknown) => void = () => {};
   #texts = 0;
@@ -80,7 +79,6 @@ export class Call {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    request.signal?.addEventListener('abort', this.#onAbort);
   }
 
   get watched(): boolean {
@@ -131,8 +129,54 @@ export class Call {
     if (!this.isOpen) return;
     this.isOpen = false;
     this.#onEnd(this.ready.splice(0).reduce((sum, { encoding }) => sum + encoding.ids.length, 0));
+  }
+}
+
+/**
+ * The open calls that signals end. A signal has one listener for all of its calls, since the more listeners an EventTarget of
+ * Node has, the longer it takes to add one. It may be any object of the caller's: what it throws ends its own calls alone.
+ */
+export class Aborts {
+  readonly #bySignal = new Map<Signal, { readonly calls: Set<Call>; readonly listener: () => void }>();
+
+  add(call: Call): void {
+    const { signal } = call.request;
+    if (signal === undefined) return;
+    const known = this.#bySignal.get(signal);
+    if (known !== undefined) {
+      known.calls.add(call);
+      return;
+    }
+    const calls = new Set([call]);
+    const listener = (): void => {
+      const reason = reasonOf(signal);
+      for (const call of calls) call.fail(reason);
+    };
+    this.#bySignal.set(signal, { calls, listener });
     try {
-      this.request.signal?.removeEventListener('abort', this.#onAbort);
-    } catch {} // of a signal that is not an AbortSignal; the call has ended already, and no other must end by it
+      signal.addEventListener('abort', listener);
+    } catch (error) {
+      call.fail(error);
+    }
+  }
+
+  remove(call: Call): void {
+    const { signal } = call.request;
+    const known = signal && this.#bySignal.get(signal);
+    if (signal === undefined || known === undefined) return;
+    known.calls.delete(call);
+    if (known.calls.size > 0) return;
+    this.#bySignal.delete(signal);
+    try {
+      signal.removeEventListener('abort', known.listener);
+    } catch {} // the call has ended already
+  }
+}
+
+function reasonOf(signal: Signal): unknown {
+  try {
+    return signal.reason;
+  } catch (error) {
+    return error;
   }
 }

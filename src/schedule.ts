@@ -11,7 +11,7 @@
  * HERE_MS, while the threads have nothing to do. Without threads it computes everything, in passes of about TURN_MS, one in a
  * turn. Only a single text that is longer takes longer, and a call with an observer, which has a whole batch in a turn.
  */
-import { Call, type Item, type Request } from './call.ts';
+import { Aborts, Call, type Item, type Request } from './call.ts';
 import { GlassbertError } from './errors.ts';
 import { type Encoder, multiplicationsPerToken, type Packed, pooledVectors } from './pooled.ts';
 import type { VectorModule } from './pooling/modules.ts';
@@ -68,6 +68,7 @@ export class Schedule {
   readonly #calls: Call[] = [];
   /** Calls that have not ended. */
   readonly #open = new Set<Call>();
+  readonly #aborts = new Aborts();
   #running = false;
   #disposed = false;
 
@@ -98,11 +99,13 @@ export class Schedule {
     if (this.#disposed) throw disposed();
     if (request.signal?.aborted) throw request.signal.reason;
     if (request.total === 0) return;
-    const call = new Call(request, tokens => {
+    const call: Call = new Call(request, tokens => {
       this.#tokensReady -= tokens;
       this.#open.delete(call);
+      this.#aborts.remove(call);
     });
     this.#open.add(call);
+    this.#aborts.add(call);
     this.#enqueue(call);
     await call.ended;
   }

@@ -356,21 +356,38 @@ describe('signal', () => {
     expect(listeners).toBe(0);
     await refusal('E_ARGUMENT', () => encoder.encode('a', { signal: {} as AbortSignal }));
   });
-});
 
-test('a signal whose own functions throw ends no other call', async () => {
-  const encoder = await load({ threads: 1 });
-  const throwing = {
-    aborted: false,
-    reason: undefined,
-    addEventListener: () => {},
-    removeEventListener: () => {
-      throw new Error('not by this signal');
-    },
+  test('has one listener for all calls that it ends', async () => {
+    const encoder = await load({ threads: 1 });
+    const controller = new AbortController();
+    const { signal } = controller;
+    const add = vi.spyOn(signal, 'addEventListener');
+    const remove = vi.spyOn(signal, 'removeEventListener');
+    const onProgress = (): void => controller.abort('enough');
+    const ended = await Promise.allSettled(many(300).map(text => encoder.encode(text, { signal, onProgress })));
+    expect(ended.filter(({ status }) => status === 'rejected').length).toBeGreaterThan(100);
+    expect([add, remove].map(({ mock }) => mock.calls.length)).toEqual([1, 1]);
+  });
+
+  const PLAIN = { aborted: false, reason: 'why', addEventListener() {}, removeEventListener() {} };
+  const fail = (): never => {
+    throw new Error('no');
   };
-  const [bad, good] = [encoder.encode(many(100), { signal: throwing }), encoder.encode(many(200))];
-  expect((await bad).shape).toEqual([100, 192]);
-  expect((await good).shape).toEqual([200, 192]);
+  type Listen = (type: 'abort', listener: () => void) => void;
+  const later: Listen = (_, listener) => void setImmediate(listener);
+  test.each([
+    { what: 'calls at once', signal: { ...PLAIN, addEventListener: ((_, act) => act()) as Listen }, ends: 'why' },
+    { what: 'calls many times', signal: { ...PLAIN, addEventListener: ((_, act) => [act(), act()]) as Listen }, ends: 'why' }, // biome-ignore format: one line
+    { what: 'takes no listener', signal: { ...PLAIN, addEventListener: fail }, ends: Error('no') },
+    { what: 'gives none back', signal: { ...PLAIN, addEventListener: later, removeEventListener: fail }, ends: 'why' },
+    { what: 'has no reason', signal: Object.defineProperty({ ...PLAIN, addEventListener: later }, 'reason', { get: fail }), ends: Error('no') }, // biome-ignore format: one line
+  ])('that $what ends its own call and nothing else', async ({ signal, ends }) => {
+    const encoder = await load({ threads: 1 });
+    const [call, other] = await Promise.allSettled([encoder.encode(many(300), { signal }), encoder.encode(many(20))]);
+    expect(call).toEqual({ status: 'rejected', reason: ends });
+    expect(other.status).toBe('fulfilled');
+    expect((await encoder.encode(many(20))).shape).toEqual([20, 192]);
+  });
 });
 
 describe('onProgress', () => {
