@@ -198,10 +198,7 @@ export function decideDtype(
   const stated = (file: Fields, key: string, where = key) => {
     const value = file.raw(key);
     const known = typeof value === 'string' && value !== 'auto';
-    return {
-      value: known ? (TORCH_ALIASES[value] ?? value) : undefined,
-      from: { file: nameOf(config), key: where },
-    };
+    return { value: known ? (TORCH_ALIASES[value] ?? value) : undefined, from: { file: nameOf(config), key: where } };
   };
   const args = ['model_kwargs', 'model_args']
     .filter(key => sentenceConfig.has(key))
