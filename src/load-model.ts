@@ -27,7 +27,8 @@ import {
 } from './pooling/modules.ts';
 import { checkPrompts, decideDtype, decideSettings, type SettingOptions, type Settings } from './settings.ts';
 import { type Kernels, oracleKernels, referenceKernels } from './tensor/kernels.ts';
-import { hasSimd, keepsBits, type SimdKernels, simdKernels, wideKernels } from './tensor/simd/kernels.ts';
+import { hasSimd, type SimdKernels, simdKernels } from './tensor/simd/kernels.ts';
+import { keepsBits, wideKernels } from './tensor/simd/wide.ts';
 import { sizeOf } from './tensor/tensor.ts';
 import { tokenizerOf } from './text/load-tokenizer.ts';
 import type { Tokenizer } from './text/tokenizer.ts';
@@ -90,7 +91,7 @@ const KERNELS: ReadonlyMap<string, () => Kernels> = new Map([
 
 const OPTIONS = {
   verify: OBJECT,
-  kernels: STRING, // which there are, chooseKernels knows
+  kernels: STRING, // chooseKernels knows the names
   wide: { expected: 'true, false or "auto"', allows: value => BOOLEAN.allows(value) || value === 'auto' },
   threads: integer(1, MAX_THREADS),
   pooling: { expected: 'a name or an array of names', allows: isNames },
@@ -103,7 +104,7 @@ function isNames(value: unknown): boolean {
 }
 
 /**
- * @returns the options, each read once; what `verify` and `pooling` hold is checked by those who use it
+ * @returns the options, each read once; what `verify` and `pooling` hold is checked where it is used
  * @throws E_ARGUMENT
  */
 export function checkLoadOptions(options: AnyLoadOptions): AnyLoadOptions {
@@ -233,7 +234,7 @@ function reportStart({ modules }: ModelDirectory, config: BertConfig, settings: 
   ];
 }
 
-/** Of the heads and of all layers: what products and attention are divided by into tiles. */
+/** The widths of the heads and of all layers, which kernels divide into tiles. */
 function widthsOf({ modules }: ModelDirectory, config: BertConfig): number[] {
   const { hidden_size: D, num_attention_heads: H, intermediate_size: F, projection_dim } = config;
   const dense = modules.map(module => module.config.raw('out_features')).filter(width => typeof width === 'number');
@@ -253,7 +254,7 @@ function chooseKernels(
     });
     return referenceKernels;
   }
-  // Nobody asked for another bit.
+  // By 'auto' the caller has not agreed to other bits.
   const wide = wanted === 'auto' ? widths.every(keepsBits) : wanted;
   if (wide) {
     const isFast = ['auto', 'simd', 'int8'].includes(name);
@@ -275,8 +276,8 @@ function chooseKernels(
 }
 
 /**
- * One, where the kernels cannot be shared, where Node was started without leave for threads (--permission), and in a bundled
- * program, which has left the script of the threads behind.
+ * How many threads compute: one where the kernels cannot be shared, where Node was started without permission for threads
+ * (--permission without --allow-worker), and in a program that was bundled without the script of the threads.
  */
 function chooseThreads(
   wanted = Math.min(availableParallelism(), MAX_THREADS),

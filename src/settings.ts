@@ -19,6 +19,7 @@ import type { ModelDirectory } from './io/model-directory.ts';
 import { areModes, POOLING_MODES, type PoolingMode, parsePoolingConfig } from './pooling/pooling.ts';
 import { SIMILARITY_NAMES, type SimilarityName } from './pooling/similarity.ts';
 import { decideMaxLength } from './text/max-length.ts';
+import { OVERWRITTEN_ARGUMENTS } from './text/tokenizer-arguments.ts';
 
 /** What the caller may decide instead of the files. */
 export interface SettingOptions {
@@ -91,9 +92,6 @@ const HARMLESS_ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
   model: ['dtype', 'torch_dtype', 'attn_implementation', 'low_cpu_mem_usage', 'device_map', 'add_pooling_layer'],
   config: ['attn_implementation', 'dtype', 'torch_dtype'],
 };
-
-/** Python overwrites these with its own. */
-const OVERWRITTEN_ARGUMENTS = ['trust_remote_code', 'subfolder', 'token', 'cache_dir', 'revision', 'local_files_only'];
 
 /** All keys that sentence-transformers 6 takes; it fails on others. */
 const SENTENCE_CONFIG_KEYS = [
@@ -184,9 +182,9 @@ const TORCH_DTYPE: Readonly<Record<string, string>> = {
 };
 
 /**
- * What Python computes in. Since transformers 5 it is the first that is stated of: the arguments in sentence_bert_config.json,
- * `dtype` of config.json, its older `torch_dtype`; and otherwise what the tensors are stored in. Here the kernels decide alone:
- * widening the stored numbers to f32 is exact, and rounding every intermediate value to 16 bits is not what a model is.
+ * What Python computes in. Since transformers 5 that is the first that is stated of: the arguments in sentence_bert_config.json,
+ * `dtype` of config.json, its older `torch_dtype`; and otherwise what the tensors are stored in. Here the kernels alone decide:
+ * to widen the stored numbers to f32 is exact, and to round every intermediate value to 16 bits is no part of the model.
  *
  * @param stored - the dtype of the first tensor of floats
  */

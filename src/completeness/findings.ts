@@ -7,7 +7,7 @@ import { relative, sep } from 'node:path';
 import { type ErrorCode, GlassbertError, printable, type Refuse } from '../errors.ts';
 import type { Warning } from '../io/load-report.ts';
 
-/** An `error` keeps the directory from being complete; a `warning` needs somebody's judgement; a `note` is to be known. */
+/** An `error` keeps the directory from being complete; a `warning` needs a person's judgement; a `note` is for information. */
 export type Severity = 'error' | 'warning' | 'note';
 
 /**

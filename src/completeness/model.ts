@@ -175,7 +175,7 @@ async function noteAbsent(files: ModelFiles, path: string, modules: boolean, fin
  *
  * @param config - where it is unknown, the pooling is not compared with its width
  * @param bare - whether there is no modules.json
- * @param absent - whether there should be one, of which more is said than loading says
+ * @param absent - whether modules.json is missing, which has been told already, and in more words than loading has
  */
 async function checkSettings(
   described: ModelDirectory,

@@ -46,7 +46,7 @@ export async function areThere(files: ModelFiles, path: string): Promise<boolean
   return (await files.has(nameOf(path, SINGLE))) || (await files.has(nameOf(path, INDEX)));
 }
 
-/** So that who looks for the file knows it when he sees it. */
+/** Tells how large the missing file must be, so that it can be recognized. */
 function noteSize(path: string, config: BertConfig, findings: Findings): void {
   const parameters = parametersOf(config);
   const megabytes = (bytes: number): string => `${((parameters * bytes) / 1e6).toFixed(1)} MB`;

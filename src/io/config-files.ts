@@ -3,8 +3,6 @@ import type { ModelFiles } from './files.ts';
 import { type JsonLimits, type JsonObject, parseJson } from './json.ts';
 import { asObject, type Fields, fields } from './json-fields.ts';
 
-export { nameIn as join } from './files.ts';
-
 /** modules.json and the configurations of modules have some hundred bytes, a model's prompts a few thousand. */
 export const MAX_MODULE_BYTES = 2 ** 20;
 

@@ -28,6 +28,16 @@ export interface ArgumentFiles {
   readonly tokenizerJson?: NamedJson | undefined;
 }
 
+/** Arguments that sentence-transformers gives to every from_pretrained itself, whatever the files say. */
+export const OVERWRITTEN_ARGUMENTS: readonly string[] = [
+  'trust_remote_code',
+  'subfolder',
+  'token',
+  'cache_dir',
+  'revision',
+  'local_files_only',
+];
+
 /** Keys of `processor_kwargs` that are read here or elsewhere, and those that change no ids. */
 const OVERRIDES: readonly string[] = [
   ...SPECIAL_NAMES,
@@ -43,8 +53,7 @@ const OVERRIDES: readonly string[] = [
   'model_max_length',
   'clean_up_tokenization_spaces',
   'use_fast', // of transformers 4
-  // Python overwrites these with its own.
-  ...['trust_remote_code', 'subfolder', 'token', 'cache_dir', 'revision', 'local_files_only'],
+  ...OVERWRITTEN_ARGUMENTS,
 ];
 
 export class Arguments {
@@ -143,11 +152,7 @@ export class Arguments {
 
   /** True, false, or null as `lowercase` says. */
   stripAccents(): boolean | null {
-    return this.values.get('strip_accents')?.value === null
-      ? null
-      : this.has('strip_accents')
-        ? this.boolean('strip_accents', false)
-        : null;
+    return (this.value('strip_accents') ?? null) === null ? null : this.boolean('strip_accents', false);
   }
 
   /**

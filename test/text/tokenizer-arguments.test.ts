@@ -4,26 +4,11 @@ import type { Json, JsonObject } from '../../src/io/json.ts';
 import { createTokenizer, type EncodeOptions, type Tokenizer, type TokenizerParts } from '../../src/text/tokenizer.ts';
 import { chooseClass } from '../../src/text/tokenizer-classes.ts';
 import { refusal } from '../support/refusal.ts';
+import { bertTokenizerJson } from '../support/tokenizer-json.ts';
 
 const TOKENS = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', 'a', 'b', 'new', '##s', '<', 'x', '>'];
 
-function json(changes: JsonObject = {}): JsonObject {
-  return {
-    added_tokens: TOKENS.slice(0, 5).map((content, id) => ({ id, content, special: true })),
-    normalizer: {
-      type: 'BertNormalizer',
-      clean_text: true,
-      handle_chinese_chars: true,
-      strip_accents: null,
-      lowercase: true,
-    },
-    pre_tokenizer: { type: 'BertPreTokenizer' },
-    post_processor: { type: 'BertProcessing', cls: ['[CLS]', 2], sep: ['[SEP]', 3] },
-    model: { type: 'WordPiece', vocab: Object.fromEntries(TOKENS.map((token, id) => [token, id])) },
-    ...changes,
-  };
-}
-
+const json = (changes: JsonObject = {}): JsonObject => ({ ...bertTokenizerJson(TOKENS), ...changes });
 const bert = (tokenizerConfig: JsonObject = {}, parts: Partial<TokenizerParts> = {}): Tokenizer =>
   createTokenizer({ tokenizerJson: json(), tokenizerConfig, modelType: 'bert', maxLength: 64, ...parts });
 const generic = (tokenizerConfig: JsonObject = {}, changes: JsonObject = {}): Tokenizer =>
