@@ -53,6 +53,11 @@ export interface Item {
   readonly alone?: boolean;
 }
 
+/** Tokens that a text counts for among those that stand ready: one at least, so that any number of empty texts is bounded too. */
+export function readyTokens({ encoding }: Pick<Item, 'encoding'>): number {
+  return Math.max(1, encoding.ids.length);
+}
+
 export class Call {
   readonly request: Request;
   readonly ended: Promise<void>;
@@ -128,7 +133,7 @@ export class Call {
   #end(): void {
     if (!this.isOpen) return;
     this.isOpen = false;
-    this.#onEnd(this.ready.splice(0).reduce((sum, { encoding }) => sum + encoding.ids.length, 0));
+    this.#onEnd(this.ready.splice(0).reduce((sum, item) => sum + readyTokens(item), 0));
   }
 }
 

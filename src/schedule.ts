@@ -11,7 +11,7 @@
  * HERE_MS, while the threads have nothing to do. Without threads it computes everything, in passes of about TURN_MS, one in a
  * turn. Only a single text that is longer takes longer, and a call with an observer, which has a whole batch in a turn.
  */
-import { Aborts, Call, type Item, type Request } from './call.ts';
+import { Aborts, Call, type Item, type Request, readyTokens } from './call.ts';
 import { GlassbertError } from './errors.ts';
 import { type Encoder, multiplicationsPerToken, type Packed, pooledVectors } from './pooled.ts';
 import type { VectorModule } from './pooling/modules.ts';
@@ -207,7 +207,7 @@ export class Schedule {
     try {
       const encoding = call.request.tokenize(text);
       call.ready.push({ call, text, encoding });
-      this.#tokensReady += encoding.ids.length;
+      this.#tokensReady += readyTokens({ encoding });
     } catch (error) {
       call.fail(error);
     }
@@ -219,9 +219,9 @@ export class Schedule {
     return call.ready.at(0);
   }
 
-  #take({ call, encoding }: Item): void {
-    call.ready.shift();
-    this.#tokensReady -= encoding.ids.length;
+  #take(item: Item): void {
+    item.call.ready.shift();
+    this.#tokensReady -= readyTokens(item);
   }
 
   /** A pass of about so many tokens and at least one text, a text of each call in turn. */
@@ -332,14 +332,14 @@ export class Schedule {
   #fail(pass: Pass, error: unknown): void {
     const isMemory = error instanceof GlassbertError && error.code === 'E_MEMORY' && pass.length > 1;
     for (const item of [...pass].reverse()) {
-      const { call, encoding } = item;
+      const { call } = item;
       if (!call.isOpen) continue;
       if (!isMemory || call.watched) {
         call.fail(error);
         continue;
       }
       call.ready.unshift({ ...item, alone: true });
-      this.#tokensReady += encoding.ids.length;
+      this.#tokensReady += readyTokens(item);
       this.#enqueue(call);
     }
   }

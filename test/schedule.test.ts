@@ -209,6 +209,19 @@ test('a model without layers, whose cost per token is next to nothing, is comput
   expect(encoder.maxSeqLength * largestPass).toBe(512); // tokens
 });
 
+test('any number of calls of texts without a token comes to its end', async () => {
+  const model = await loadModel(await openModelFiles(`${FIXTURES}bert-mean-normalize`), { kernels: 'reference' });
+  const run = async ({ starts }: Packed) => new Float32Array(32 * (starts.length - 1));
+  const threads = { count: 2, run, runTogether: run, dispose: async () => {} } as unknown as Threads;
+  const schedule = new Schedule({ ...model, modules: [], threads });
+  const empty = { ids: new Int32Array(), typeIds: new Int32Array(), tokens: [], truncated: false };
+  let received = 0;
+  const request = { total: 1, skip: 0, batchSize: 32, tokenize: () => empty, receive: () => received++ };
+  // So many that to look at each takes longer than the caller's thread may work in a turn.
+  await Promise.all(Array.from({ length: 50_000 }, () => schedule.run(request)));
+  expect(received).toBe(50_000);
+});
+
 /** Kernels without room for more than so many rows. */
 const small = (rows: number): Kernels => ({
   ...referenceKernels,
