@@ -31,7 +31,9 @@ export class AddedVocabulary {
     return this.ids.has(content);
   }
 
-  add(tokens: readonly TokenFlags[]): void {
+  /** Empty tokens are passed over. */
+  add(more: readonly TokenFlags[]): void {
+    const tokens = more.filter(({ content }) => content !== '');
     for (const token of tokens) {
       if (token.special && !this.special.has(token.content)) this.special.set(token.content, token);
     }

@@ -69,14 +69,15 @@ export interface Assembled {
 /** @param rows - of the embedding table */
 export function assemble(parts: TokenizerParts, rows: number, file: string): Assembled {
   const notes: string[] = [];
-  const made = classOf(parts, file, notes);
+  const made = classOf(parts, notes);
   const json = parts.tokenizerJson ?? jsonOfVocab(parts, made, rows, file, notes);
   const keepsFile = made.keepsFile && parts.tokenizerJson !== undefined;
 
   const ids = readVocabulary(json, file, rows);
   const args = argumentsOf(parts, file);
   const tokens = args.tokens(made, (json.padding as JsonObject | null | undefined)?.pad_token);
-  const pipeline = keepsFile ? pipelineOfFile(json, ids, made.name, file) : pipelineOfClass(args, tokens, ids);
+  const ofClass = made.frame === 'file' ? undefined : pipelineOfClass(args, made, tokens, ids);
+  const pipeline = ofClass === undefined || keepsFile ? pipelineOfFile(json, ids, made.name, file) : ofClass;
   requireUnknown(pipeline.model.unknown, ids, file);
   const added = addTokens(ids, keepsFile ? json : null, tokens, file, notes);
   const template = templateOf(made, json, tokens, added, file);
@@ -130,7 +131,7 @@ function readSettings(
   return { keepEnd, typed: stated ?? hasTypes, splitSpecial };
 }
 
-function classOf(parts: TokenizerParts, file: string, notes: string[]): TokenizerClass {
+function classOf(parts: TokenizerParts, notes: string[]): TokenizerClass {
   const { tokenizerConfig = {}, modelType, modelClass } = parts;
   const { pathOf = (name: string) => name } = parts;
   const [config, model] = [pathOf('tokenizer_config.json'), pathOf('config.json')];
@@ -142,15 +143,16 @@ function classOf(parts: TokenizerParts, file: string, notes: string[]): Tokenize
     });
   }
   const code = tokenizerConfig.auto_map ?? null;
-  const hasCode = typeof code === 'object' && code !== null && (Array.isArray(code) || 'AutoTokenizer' in code);
-  const name = chooseClass({ named, namedByModel: modelClass, modelType, hasCode }, { config, model });
+  const hasCode = Array.isArray(code) || ((code as JsonObject | null)?.AutoTokenizer ?? null) !== null;
+  const chosen = chooseClass({ named, namedByModel: modelClass, modelType, hasCode }, { config, model });
+  const { name } = chosen;
   const older = named ? built(plain(named)) : name;
   if (older !== name) {
     notes.push(
       `transformers 5 takes the class ${name} where the files name ${quote(named as string)}; transformers 4.57.6 takes ${older}.`,
     );
   }
-  return classNamed(name, file);
+  return classNamed(chosen);
 }
 
 function jsonOfVocab(
@@ -189,13 +191,18 @@ function argumentsOf(parts: TokenizerParts, file: string): Arguments {
 }
 
 /** What the constructor of BertTokenizer makes, and those like it: transformers 5.18.0, models/bert/tokenization_bert.py. */
-function pipelineOfClass(args: Arguments, tokens: TokenArguments, ids: ReadonlyMap<string, number>): BertPipeline {
+function pipelineOfClass(
+  args: Arguments,
+  { alwaysLower = false, takesCleanText = false }: TokenizerClass,
+  tokens: TokenArguments,
+  ids: ReadonlyMap<string, number>,
+): BertPipeline {
   return {
     normalizer: {
-      cleanText: true,
+      cleanText: takesCleanText ? args.boolean('clean_text', true) : true,
       handleChineseChars: args.boolean('tokenize_chinese_chars', true),
       stripAccents: args.stripAccents(),
-      lowercase: args.boolean('do_lower_case', true),
+      lowercase: alwaysLower || args.boolean('do_lower_case', true),
     },
     words: 'BertPreTokenizer',
     model: { ids, unknown: nameOf(tokens, 'unk_token') ?? 'None', prefix: '##', maxChars: 100 },
@@ -229,7 +236,8 @@ function addTokens(
   if (kept !== null) added.add(readAddedTokens(kept.added_tokens ?? [], file).map(({ token }) => token));
   const listed = new Set(decoder.map(({ token }) => token.content));
   const names = new Set(named.map(({ token }) => token.content));
-  const isMissing = ({ content }: { readonly content: string }): boolean => !added.has(content) && !listed.has(content);
+  const isMissing = ({ content }: { readonly content: string }): boolean =>
+    content !== '' && !added.has(content) && !listed.has(content);
   const missing = [...named.map(({ token }) => token), ...extra].filter(isMissing);
   const all = [...decoder.map(({ token }) => token), ...missing];
   added.add(all.map(token => (names.has(token.content) ? { ...token, special: true } : token)));
@@ -262,7 +270,9 @@ function templateOf(
   if (made.frame === 'file') return readTemplate(json.post_processor ?? null, file);
   const slot = (key: 'cls' | 'sep') => {
     const token = nameOf(tokens, `${key}_token`);
-    const id = token === undefined ? made.unnamed?.[key] : added.idOf(token);
+    // A name that is empty is none that the vocabulary has: it has the id of the unknown token.
+    const written = token === '' ? nameOf(tokens, 'unk_token') : token;
+    const id = written === undefined ? made.unnamed?.[key] : added.idOf(written);
     if (id !== undefined) return { id, token: token ?? 'None', typeId: 0 };
     throw new GlassbertError('E_TOKENIZER', `there is no "${key}_token"`, {
       file,
@@ -332,6 +342,6 @@ function spareTokens(
     ...extra.map(({ content }) => content),
     ...named.flatMap(({ name, token }) => (isPlain(name) ? [] : token.content)),
   ]);
-  const spare = named.filter(({ token: { content } }) => !used.has(content) && !ids.has(content));
+  const spare = named.filter(({ token: { content } }) => content !== '' && !used.has(content) && !ids.has(content));
   return new Set(spare.map(({ token }) => added.idOf(token.content) as number).filter(id => !slots.includes(id)));
 }

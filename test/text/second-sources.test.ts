@@ -214,7 +214,7 @@ describe('what the files leave out is as the class has it', () => {
       'DistilBertTokenizer',
       'ElectraTokenizer',
       'MPNetTokenizer',
-      'DPRContextEncoderTokenizerFast',
+      'DPRContextEncoderTokenizer',
       'LxmertTokenizer',
     ].map((name): [string, 'bert-cased', (model: Model) => void, string[]] => [
       `${name} with do_lower_case`,
@@ -253,6 +253,22 @@ describe('what the files leave out is as the class has it', () => {
       },
       CASED,
     ],
+    // It takes do_lower_case and drops it.
+    ['DPR without Fast', 'bert-cased', m => bert(m, { tokenizer_class: 'DPRContextEncoderTokenizer' }), LOWERED],
+    // It keeps the file.
+    [
+      'DPR with Fast',
+      'bert-cased',
+      m => bert(m, { tokenizer_class: 'DPRContextEncoderTokenizerFast', do_lower_case: true }),
+      CASED,
+    ],
+    [
+      'FNet, which keeps all of the file',
+      'bert-cased',
+      m => bert(m, { tokenizer_class: 'FNetTokenizer', do_lower_case: true, unk_token: '[UNK]', pad_token: '[PAD]' }),
+      CASED,
+    ],
+    ['an empty name', 'bert-cased', m => bert(m, { tokenizer_class: '', do_lower_case: true }), CASED],
     ['a class nobody knows', 'bert-cased', m => bert(m, { tokenizer_class: 'FooTokenizerFast' }), CASED],
     ['do_lower_case false', 'bert-cased', m => bert(m, { do_lower_case: false }), CASED],
     [

@@ -34,7 +34,8 @@ const ids = (tokenizer: Tokenizer, text: string, options?: EncodeOptions): numbe
 
 describe('the class', () => {
   const choose = (named?: string, modelType?: string, namedByModel?: string, hasCode = false): string =>
-    chooseClass({ named, modelType, namedByModel, hasCode }, { config: 'tokenizer_config.json', model: 'config.json' });
+    chooseClass({ named, modelType, namedByModel, hasCode }, { config: 'tokenizer_config.json', model: 'config.json' })
+      .name;
 
   it.each<[string, Parameters<typeof choose>, string]>([
     ['of the model type, where none is named', [undefined, 'electra'], 'BertTokenizer'],
@@ -53,7 +54,20 @@ describe('the class', () => {
     ['though not of its neighbour', ['PreTrainedTokenizerFast', 'qwen3'], 'TokenizersBackend'],
     ['the generic one of an unknown name', ['NomicBertTokenizer', 'nomic_bert'], 'TokenizersBackend'],
     ['the generic one of an unknown name and type', ['constructor', '__proto__'], 'TokenizersBackend'],
-    ['the one of config.json', ['', 'foo', 'DistilBertTokenizer'], 'DistilBertTokenizer'],
+    ['the one of config.json', [undefined, 'foo', 'DistilBertTokenizer'], 'DistilBertTokenizer'],
+    ['that one before an empty name, where the type has a class', ['', 'bert', 'MPNetTokenizer'], 'MPNetTokenizer'],
+    ['the generic one of an empty name', ['', 'bert'], 'TokenizersBackend'],
+    ['and of one of config.json', [undefined, 'bert', ''], 'TokenizersBackend'],
+    ['unless the type has no class', [undefined, 'foo', ''], 'TokenizersBackend'],
+    ['that of the type, where the name is empty and not trusted', [undefined, 'qwen2', ''], 'Qwen2Tokenizer'],
+    ['one with Fast that is another', ['DPRContextEncoderTokenizerFast', 'bert'], 'DPRContextEncoderTokenizerFast'],
+    ['the same where the type has no class', ['DPRContextEncoderTokenizerFast', 'foo'], 'DPRContextEncoderTokenizer'],
+    ['one of few', ['RoFormerTokenizerFast', 'roformer'], 'RoFormerTokenizer'],
+    ['a rare one by its type', [undefined, 'layoutlmv2'], 'LayoutLMv2Tokenizer'],
+    ['the generic one of a type without configuration', [undefined, 'nezha'], 'TokenizersBackend'],
+    ['which has a class beside a name', ['PreTrainedTokenizerFast', 'nezha'], 'TokenizersBackend'],
+    ['the named one beside it', ['MPNetTokenizer', 'nezha'], 'MPNetTokenizer'],
+    ['the known type beside code', [undefined, 'bert', undefined, true], 'BertTokenizer'],
     ['tokenizer_config.json before config.json', ['BertTokenizer', 'foo', 'MPNetTokenizer'], 'BertTokenizer'],
     ['the generic one where nothing is said', [], 'TokenizersBackend'],
   ])('%s', (_, evidence, expected) => {
@@ -64,8 +78,14 @@ describe('the class', () => {
     await refusal('E_TOKENIZER', () => choose(undefined, 'foo', 'FooTokenizer'));
     await refusal('E_TOKENIZER', () => choose(undefined, 'foo', 'PreTrainedTokenizer'));
     await refusal('E_TOKENIZER', () => choose('FooTokenizer', 'foo', undefined, true));
-    const { message } = await refusal('E_TOKENIZER', () => bert({ tokenizer_class: 'AlbertTokenizer' }));
-    expect(message).toContain('AlbertTokenizer');
+    await refusal('E_TOKENIZER', () => choose('FooTokenizer', 'llama', undefined, true));
+    await refusal('E_TOKENIZER', () => choose(undefined, 'nezha', 'BertTokenizer', true));
+    const { file, message } = await refusal('E_TOKENIZER', () => bert({ tokenizer_class: 'AlbertTokenizer' }));
+    expect(file).toBe('tokenizer_config.json');
+    expect(message).toContain('"tokenizer_class" makes Python tokenize by the class AlbertTokenizer');
+    const byType = await refusal('E_TOKENIZER', () => bert({}, { modelType: 'roformer' }));
+    expect(byType.file).toBe('config.json');
+    expect(byType.message).toContain('"model_type" makes Python tokenize by the class RoFormerTokenizer');
   });
 
   it('of Funnel begins with a token of type 2', () => {
