@@ -8,7 +8,8 @@ import { GlassbertError } from '../errors.ts';
 import { type Json, type JsonObject, quote } from '../io/json.ts';
 import { asObject } from '../io/json-fields.ts';
 import type { AddedToken } from './added-tokens.ts';
-import { AddedVocabulary } from './added-vocabulary.ts';
+import { AddedVocabulary, type TokenFlags } from './added-vocabulary.ts';
+import { normalizeBert } from './bert-normalizer.ts';
 import { type BertPipeline, checkTypes, differences, pipelineOfFile } from './bert-pipeline.ts';
 import { FRAMES, readTemplate, type Template } from './template.ts';
 import { Arguments, type NamedJson, type TokenArguments } from './tokenizer-arguments.ts';
@@ -89,6 +90,7 @@ export function assemble(parts: TokenizerParts, rows: number, file: string): Ass
   const settings = readSettings(args, made, json, notes);
 
   const searched = added.tokens(settings.splitSpecial);
+  noteAlike(searched, pipeline, notes);
   const slots = [...template.single, ...(template.pair ?? [])].flatMap(slot => ('id' in slot ? slot.id : []));
   const spare = spareTokens(tokens, added, ids, slots);
   const used = [sizeOfVocabulary(ids), ...slots.map(id => id + 1)];
@@ -109,6 +111,21 @@ export function assemble(parts: TokenizerParts, rows: number, file: string): Ass
     notes,
     idOf: token => added.idOf(token),
   };
+}
+
+function noteAlike(searched: readonly AddedToken[], { normalizer }: BertPipeline, notes: string[]): void {
+  const seen = new Map<string, string>();
+  const alike: string[] = [];
+  for (const { content, normalized } of searched) {
+    const written = normalized ? normalizeBert(content, normalizer) : `raw ${content}`;
+    const other = seen.get(written);
+    if (other !== undefined) alike.push(`${quote(other)} and ${quote(content)}`);
+    seen.set(written, content);
+  }
+  if (alike.length === 0) return;
+  notes.push(
+    `Added tokens are the same once they are normalized: ${listing(alike)}. Here the last counts; in Python one of them does, another in another run.`,
+  );
 }
 
 function readSettings(
@@ -240,7 +257,7 @@ function addTokens(
     content !== '' && !added.has(content) && !listed.has(content);
   const missing = [...named.map(({ token }) => token), ...extra].filter(isMissing);
   const all = [...decoder.map(({ token }) => token), ...missing];
-  added.add(all.map(token => (names.has(token.content) ? { ...token, special: true } : token)));
+  added.add(all.map(token => (names.has(token.content) ? madeSpecial(token) : token)));
 
   const moved = decoder.filter(({ id, token }) => added.idOf(token.content) !== id);
   const movedTo = moved.map(({ id, token }) => `${quote(token.content)} from ${id} to ${added.idOf(token.content)}`);
@@ -251,6 +268,11 @@ function addTokens(
   if (freshIds.length > 0)
     notes.push(`Special tokens that the vocabulary lacks are added to it, as in Python: ${listing(freshIds)}.`);
   return added;
+}
+
+/** Where its description does not say whether it is normalized, a token that is made special no longer is. */
+function madeSpecial(token: TokenFlags): TokenFlags {
+  return { ...token, special: true, normalized: token.normalized && token.normalizedByDefault !== true };
 }
 
 const MAX_LISTED = 3;
@@ -270,8 +292,8 @@ function templateOf(
   if (made.frame === 'file') return readTemplate(json.post_processor ?? null, file);
   const slot = (key: 'cls' | 'sep') => {
     const token = nameOf(tokens, `${key}_token`);
-    // A name that is empty is none that the vocabulary has: it has the id of the unknown token.
-    const written = token === '' ? nameOf(tokens, 'unk_token') : token;
+    // What the vocabulary lacks, which an empty name alone can be, has the id of the unknown token.
+    const written = token === '' && added.idOf('') === undefined ? nameOf(tokens, 'unk_token') : token;
     const id = written === undefined ? made.unnamed?.[key] : added.idOf(written);
     if (id !== undefined) return { id, token: token ?? 'None', typeId: 0 };
     throw new GlassbertError('E_TOKENIZER', `there is no "${key}_token"`, {
@@ -279,7 +301,9 @@ function templateOf(
       expected: `a name, for the class ${made.name}`,
     });
   };
-  return FRAMES[made.frame](slot('cls'), slot('sep'));
+  const [cls, sep] = [slot('cls'), slot('sep')];
+  // But for the template of RoBERTa, tokens go by their names; of two that are both null, the last counts.
+  return FRAMES[made.frame](made.frame !== 'roberta' && cls.token === sep.token ? sep : cls, sep);
 }
 
 function directionOf(json: JsonObject, key: 'truncation' | 'padding'): Json | undefined {

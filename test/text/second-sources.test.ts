@@ -317,7 +317,11 @@ describe('of tokenizer.json BertTokenizer reads the vocabulary, and says so', ()
     bert(model, { cls_token: '[MASK]' });
     expect(await idsOf(model)).toEqual(PLAIN.map(ids => ids.replace(/^2 /, '4 ')));
     bert(model, { cls_token: null, sep_token: null });
-    expect(await idsOf(model)).toEqual(PLAIN); // 2 and 3 by the class
+    expect(await idsOf(model)).toEqual(PLAIN.map(ids => ids.replace(/^2 /, '3 '))); // two tokens called None, of which the last counts
+    bert(model, { cls_token: null, sep_token: '[SEP]' });
+    expect(await idsOf(model)).toEqual(PLAIN); // 2 by the class
+    bert(model, { cls_token: '', sep_token: '[SEP]' });
+    expect(await idsOf(model)).toEqual(PLAIN.map(ids => ids.replace(/^2 /, '1 '))); // unknown
   });
 });
 

@@ -142,16 +142,32 @@ describe('special tokens', () => {
     expect(ids(bert({ cls_token: '[CLS]', added_tokens_decoder: decoder }, map), 'a')).toEqual([2, 5, 3]);
   });
 
-  it('that the file has as ordinary ones are found in both ways by the class that keeps it', () => {
+  it('that are added again have their new flags, whatever the file says', () => {
     const ordinary = {
       added_tokens: [...(json().added_tokens as Json[]), { id: 7, content: 'new', normalized: true }],
     };
     const decoder = { 7: { content: 'new', special: true, normalized: false } };
     const again = generic({ added_tokens_decoder: decoder }, ordinary);
-    expect(ids(again, 'news NEWs')).toEqual([2, 7, 1, 7, 1, 3]);
+    expect(ids(again, 'news NEWs')).toEqual([2, 7, 1, 7, 8, 3]);
     expect(ids(bert({ added_tokens_decoder: decoder }, { tokenizerJson: json(ordinary) }), 'news NEWs')).toEqual([
       2, 7, 1, 7, 8, 3,
     ]);
+  });
+
+  it('that a name makes special are not normalized, unless they say so', () => {
+    const find = (flags: JsonObject) =>
+      ids(
+        generic({ mask_token: 'NEW', added_tokens_decoder: { 12: { content: 'NEW', special: false, ...flags } } }),
+        'NEW new',
+      );
+    expect(find({})).toEqual([2, 12, 7, 3]);
+    expect(find({ normalized: true })).toEqual([2, 12, 12, 3]);
+  });
+
+  it('that normalization makes one are told of, as Python takes any of them', () => {
+    const alike = generic({ added_tokens_decoder: { 12: { content: '<New>' }, 13: { content: '<NEW>' } } });
+    expect(alike.notes.join()).toContain('"<New>" and "<NEW>"');
+    expect(ids(alike, '<new>')).toEqual([2, alike.idOf('<NEW>'), 3]);
   });
 
   it('of the padding in tokenizer.json are named, where no file names one', () => {
