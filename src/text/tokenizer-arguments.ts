@@ -51,6 +51,7 @@ export class Arguments {
   private readonly values = new Map<string, { readonly value: Json; readonly file: string }>();
   /** Special tokens of other names: `image_token`, or an object of `extra_special_tokens`. */
   private readonly further = new Map<string, { readonly value: Json; readonly file: string }>();
+  private readonly first = new Map<string, { readonly value: Json; readonly file: string }>();
   private readonly files: ArgumentFiles;
 
   /** @throws E_CONFIG for a key of `processor_kwargs` that would change the tokenizer in a way that is not followed */
@@ -81,8 +82,9 @@ export class Arguments {
       this.takeMap(files.specialTokensMap);
       this.takeNamedExtra();
     }
-    // Here an empty list is one.
+    // Here an empty list is one, and what an object names comes first.
     if (!this.values.has('extra_special_tokens')) this.renameAdditional();
+    this.takeNamedExtra(this.first);
   }
 
   private take({ json, file }: NamedJson): void {
@@ -96,11 +98,11 @@ export class Arguments {
   }
 
   /** An object of extra special tokens names further ones, whatever other keys name. */
-  private takeNamedExtra(): void {
+  private takeNamedExtra(to = this.further): void {
     const extra = this.values.get('extra_special_tokens');
     if (extra === undefined || !isObject(extra.value)) return;
     this.values.delete('extra_special_tokens');
-    for (const [name, value] of Object.entries(extra.value)) this.further.set(name, { value, file: extra.file });
+    for (const [name, value] of Object.entries(extra.value)) to.set(name, { value, file: extra.file });
   }
 
   /** Objects are tokens there, whether they say so or not, and special. */
@@ -197,29 +199,27 @@ export class Arguments {
     return { decoder, named, extra };
   }
 
-  /** Those that are objects, or of special_tokens_map.json, come first; of two with one name the other counts. */
+  /** Strings of tokenizer_config.json and named extra ones come last; of two with one name they count. */
   private furtherTokens(): NamedToken[] {
     const found = new Map<string, TokenFlags>();
-    for (const [name, { value, file }] of this.values) {
+    const take = (name: string, { value, file }: { readonly value: Json; readonly file: string }): void => {
+      const token = this.token(name, value, file);
+      if (token === null) throw noToken(name, file);
+      found.set(name, token);
+    };
+    for (const [name, said] of this.first) take(name, said);
+    for (const [name, said] of this.values) {
+      const { value } = said;
       if (!isFurtherName(name)) continue;
-      if (typeof value !== 'string' && !(isObject(value) && value.__type === 'AddedToken')) continue;
-      found.set(name, this.token(name, value, file) as TokenFlags);
+      if (typeof value === 'string' || (isObject(value) && value.__type === 'AddedToken')) take(name, said);
     }
-    for (const [name, { value, file }] of this.further) {
-      if (value === null) throw noToken(name, file);
-      found.set(name, this.token(name, value, file) as TokenFlags);
-    }
+    for (const [name, said] of this.further) take(name, said);
     return [...found].map(([name, token]) => ({ name, token }));
   }
 
   private extraTokens(): TokenFlags[] {
     const extra = this.values.get('extra_special_tokens');
     if (extra === undefined || extra.value === null) return [];
-    if (isObject(extra.value)) {
-      // From `additional_special_tokens`, which was renamed too late to be looked at before.
-      this.takeNamedExtra();
-      return [];
-    }
     if (!Array.isArray(extra.value))
       throw this.refuse('extra_special_tokens', 'an array of tokens, or an object of named ones');
     checkAddedCount(extra.value.length, 'extra_special_tokens', extra.file);

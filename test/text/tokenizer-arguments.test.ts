@@ -154,6 +154,17 @@ describe('special tokens', () => {
     ]);
   });
 
+  it('of other names stand once, and additional ones that are named come first', () => {
+    const order = (config: JsonObject): string =>
+      ['<a>', '<b>', '<c>', '<d>'].map(content => generic(config).idOf(content) ?? '-').join(' ');
+    const named = { extra_special_tokens: { x_token: '<a>', y: '<b>' } };
+    expect(order({ ...named, x_token: '<c>' })).toBe('12 13 - -');
+    expect(order({ ...named, x_token: { __type: 'AddedToken', content: '<c>' } })).toBe('12 13 - -');
+    expect(order({ ...named, z_token: { __type: 'AddedToken', content: '<c>' } })).toBe('13 14 12 -');
+    expect(order({ ...named, additional_special_tokens: ['<c>', '<d>'] })).toBe('12 13 14 15');
+    expect(order({ ...named, additional_special_tokens: { z: '<c>', zz: '<d>' } })).toBe('14 15 12 13');
+  });
+
   it('that a name makes special are not normalized, unless they say so', () => {
     const find = (flags: JsonObject) =>
       ids(
@@ -168,6 +179,15 @@ describe('special tokens', () => {
     const alike = generic({ added_tokens_decoder: { 12: { content: '<New>' }, 13: { content: '<NEW>' } } });
     expect(alike.notes.join()).toContain('"<New>" and "<NEW>"');
     expect(ids(alike, '<new>')).toEqual([2, alike.idOf('<NEW>'), 3]);
+  });
+
+  it('of special_tokens_map.json that say twice that they are special are refused, as in Python', async () => {
+    const make = (token: JsonObject) =>
+      bert({}, { specialTokensMap: { extra_special_tokens: [{ content: '<a>', ...token }] } });
+    expect(make({ lstrip: true }).idOf('<a>')).toBe(12);
+    const { file, message } = await refusal('E_CONFIG', () => make({ special: true }));
+    expect(file).toBe('special_tokens_map.json');
+    expect(message).toContain('"extra_special_tokens[0].special"');
   });
 
   it('of the padding in tokenizer.json are named, where no file names one', () => {
