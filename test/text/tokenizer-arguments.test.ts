@@ -265,3 +265,34 @@ describe('a pair that is too long', () => {
     expect(kept(`${'[MASK] '.repeat(9)}a a a`, 'b '.repeat(20))).toEqual([3, 4]);
   });
 });
+
+describe('what fuzzing has found', () => {
+  const template = (id: number): JsonObject => ({
+    type: 'TemplateProcessing',
+    single: [{ SpecialToken: { id: '[CLS]', type_id: 0 } }, { Sequence: { id: 'A', type_id: 0 } }],
+    pair: [],
+    special_tokens: { '[CLS]': { id: '[CLS]', ids: [id], tokens: ['[CLS]'] } },
+  });
+
+  it('an id of the template beyond every table is refused', async () => {
+    expect(ids(generic({}, { post_processor: template(2) }), 'a')).toEqual([2, 5]);
+    for (const post_processor of [
+      template(2 ** 40),
+      { type: 'BertProcessing', cls: ['[CLS]', 4e9], sep: ['[SEP]', 3] },
+    ]) {
+      const { message } = await refusal('E_TOKENIZER', () => generic({}, { post_processor }));
+      expect(message).toContain('post_processor');
+    }
+  });
+
+  it('a value that is not read and has another type is told of without being shown', () => {
+    const evil: JsonObject = { deep: { toString: 'not a function' } };
+    const normalizer = { ...(json().normalizer as JsonObject), clean_text: evil };
+    const { notes } = bert({}, { tokenizerJson: json({ normalizer }) });
+    expect(notes.join()).toContain('"normalizer.clean_text": an object');
+    const model = { ...(json().model as JsonObject), continuing_subword_prefix: evil };
+    expect(bert({}, { tokenizerJson: json({ model }) }).notes.join()).toContain(
+      '"model.continuing_subword_prefix": an object',
+    );
+  });
+});
