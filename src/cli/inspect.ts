@@ -103,6 +103,7 @@ function formatReport(report: LoadReport | PartialReport): string {
     ),
     section('Tokenizer', [
       ['kind', tokenizer.kind],
+      ['class', visible(tokenizer.class)],
       ['vocabulary', count(tokenizer.vocabSize)],
       ...tokenizer.notes.map(note => ['note', visible(note)]),
     ]),
