@@ -401,6 +401,16 @@ describe('a placeholder is named, whatever file it stands for', () => {
       'a Git LFS pointer',
       /git lfs pull/,
     ],
+    ['config.json', `\ufeff${LFS.replaceAll('\n', '\r\n')}`, 'a Git LFS pointer', /git lfs pull/],
+    ['tokenizer.json', '<!-- saved from url -->\n<html></html>', 'a web page', /download it again/],
+    ['modules.json', '', 'an empty file', /download it again/],
+    ['tokenizer.json', '', 'an empty file', /download it again/],
+    ['vocab.txt', '', 'an empty file', /download it again/],
+    ['sentence_bert_config.json', '', 'an empty file', /download it again/],
+    ['config.json', '\0'.repeat(600), 'nothing but zeros', /download it again/],
+    ['config.json', 'Entry not found', 'the error message of a server', /download it again/],
+    ['config.json', '{"error":"Repository not found"}', 'the error message of a server', /download it again/],
+    ['tokenizer.json', 'Access to model a/b is restricted.', 'the error message of a server', /signed in/],
   ])('%s: %s', async (file, content, what, remedy) => {
     const model = made(copy => {
       if (file === 'vocab.txt') without(copy, 'tokenizer.json');
@@ -416,6 +426,8 @@ describe('a placeholder is named, whatever file it stands for', () => {
     expect((await refused('E_FILE_MISSING', index)).hint).toContain('git lfs pull');
     const shard = made(model => model.write('model-00002-of-00003.safetensors', LFS), 'bert-sharded');
     expect((await refused('E_WEIGHTS_PLACEHOLDER', shard)).hint).toContain('git lfs pull');
+    const empty = made(model => model.write('model-00002-of-00003.safetensors', ''), 'bert-sharded');
+    expect((await refused('E_WEIGHTS_PLACEHOLDER', empty)).message).toContain('an empty file');
   });
 });
 
@@ -466,11 +478,57 @@ describe('why there are no weights', () => {
     ['a training run on several devices', { 'rng_state_0.pth': 'PK', 'rng_state_1.pth': 'PK', 'optimizer.pt': 'PK' }],
     ['a training run in half precision', { 'optimizer.bin': 'PK', 'scaler.pt': 'PK' }],
     ['a head of another library', { 'model_head.joblib': '\x80\x04' }],
+    ['a head of scikit-learn', { 'classifier.joblib': '\x80\x04' }],
+    ['the state of a run as accelerate saves it', { 'random_states_0.pkl': '\x80\x04', 'scheduler.bin': 'PK' }],
+    ['an optimizer', { 'optimizer.safetensors': '' }],
+    ['an index of pickles', { 'pytorch_model.bin.index.json': '{}' }],
   ])('%s is no weights', async (_, files) => {
     const { message, hint, file } = await refused('E_FILE_MISSING', made(instead(files)));
     expect(file).toMatch(/model\.safetensors$/);
     expect(message).toContain(Object.keys(files)[0].replace('config_setfit.json', 'model_head.pkl'));
     expect(hint).toContain('holds no weights');
+    expect(hint).not.toContain('SentenceTransformer(directory).save');
+  });
+
+  test.each([
+    'model.safetensors.txt',
+    'model.safetensors.1',
+    'model.SAFETENSORS',
+    '.model.safetensors.icloud',
+    'model-00001-of-00001.safetensors',
+  ])('they are there as %s, of one file alone', async name => {
+    const { message, hint } = await refused('E_FILE_MISSING', made(named(name)));
+    expect(message).toContain(`under another name: expected model.safetensors, found ${name}`);
+    expect(hint).toContain('rename it to model.safetensors');
+  });
+
+  test('they are there in an archive', async () => {
+    const { hint } = await refused('E_FILE_MISSING', made(named('model.safetensors.gz')));
+    expect(hint).toBe('Unpack it to model.safetensors.');
+  });
+
+  test.each(['weights', '0_Transformer', 'checkpoint-500'])('they lie in %s/', async name => {
+    const model = made(copy => {
+      mkdirSync(copy.path(name));
+      named(`${name}/model.safetensors`)(copy);
+    });
+    const { message, hint } = await refused('E_FILE_MISSING', model);
+    expect(message).toContain(`in a directory below: expected model.safetensors, found ${name}/model.safetensors`);
+    expect(hint).toContain(name === 'checkpoint-500' ? 'give the directory of the one that is wanted' : 'copy it here');
+  });
+
+  test.each(['global_step100', 'pytorch_model_fsdp_0', '__0_0.distcp', 'pytorch_model_fsdp.bin'])(
+    'there are only the pieces of a training run: %s',
+    async name => {
+      const { message, hint } = await refused('E_FILE_MISSING', made(instead({ [name]: '' })));
+      expect(message).toContain(`only the pieces that a training run saved: expected model.safetensors, found ${name}`);
+      expect(hint).toContain('merge-weights');
+    },
+  );
+
+  test('an empty pickle is not worth converting', async () => {
+    const { message, hint } = await refused('E_PICKLE_REFUSED', made(instead({ 'pytorch_model.bin': '' })));
+    expect(message).toContain('found an empty file');
     expect(hint).not.toContain('SentenceTransformer(directory).save');
   });
 
