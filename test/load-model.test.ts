@@ -7,13 +7,14 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import {
   type AnyLoadOptions,
+  checkDirectory,
   type ErrorCode,
   type GlassbertError,
   SentenceEncoder,
   type Warning,
 } from '../src/index.ts';
 import { openModelFiles } from '../src/io/files.ts';
-import { serializeSafetensors } from '../src/io/safetensors.ts';
+import { serializeSafetensors, type TensorToWrite } from '../src/io/safetensors.ts';
 import { describeModel } from '../src/load-model.ts';
 import { checkPrompts } from '../src/settings.ts';
 import { copyModel, FIXTURES } from './support/model-copy.ts';
@@ -588,6 +589,39 @@ describe('tensors under a prefix that no model looks for', () => {
     );
   });
 
+  test('of two encoders neither is guessed', async () => {
+    const model = made(copy =>
+      copy.editTensors(all => {
+        for (const [name, tensor] of [...all]) {
+          all.delete(name);
+          all.set(`query.${name}`, tensor).set(`doc.${name}`, tensor);
+        }
+      }),
+    );
+    const { message, hint } = await refused('E_TENSOR_MISSING', model);
+    expect(message).toContain('all 37 tensors are there under "doc." and "query."');
+    expect(hint).toContain('several encoders');
+  });
+
+  test('half of them', async () => {
+    const model = made(copy =>
+      copy.editTensors(all => {
+        for (const [name, tensor] of [...all].filter((_, i) => i % 2 === 0)) {
+          all.delete(name);
+          all.set(`module.${name}`, tensor);
+        }
+      }),
+    );
+    expect((await refused('E_TENSOR_MISSING', model)).message).toContain(
+      'all 19 missing tensors are there under "module."',
+    );
+  });
+
+  test('that of DPR is looked for in a DPR alone, as in Python', async () => {
+    const { message } = await refused('E_TENSOR_MISSING', made(prefixed('ctx_encoder.bert_model.')));
+    expect(message).toContain('all 37 tensors are there under "ctx_encoder.bert_model."');
+  });
+
   test('in a Dense module', async () => {
     const model = made(prefixed('0.', '2_Dense/model.safetensors'), 'bert-mean-dense-layernorm');
     expect((await refused('E_TENSOR_MISSING', model)).message).toContain('all 2 tensors are there under "0."');
@@ -602,6 +636,60 @@ describe('tensors under a prefix that no model looks for', () => {
       'dpr-ctx-encoder',
     );
     expect((await refused('E_TENSOR_MISSING', model)).message).toContain('there under "ctx_encoder.bert_model."');
+  });
+});
+
+describe('tensors of another form than a BERT has', () => {
+  const QUERY = 'encoder.layer.0.attention.self.query';
+
+  test.each<[ErrorCode, string, RegExp, RegExp]>([
+    ['E_MODULE', `${QUERY}.lora_A.default.weight`, /an adapter that is not merged/, /merge_and_unload/],
+    ['E_TENSOR_DTYPE', `${QUERY}.weight_scale`, /a quantized model/, /before it was quantized/],
+    ['E_TENSOR_DTYPE', `${QUERY}.SCB`, /a quantized model/, /before it was quantized/],
+    [
+      'E_CONFIG',
+      'encoder.layer.0.attention.self.distance_embedding.weight',
+      /more tensors than a BERT/,
+      /architecture/,
+    ],
+    ['E_CONFIG', 'encoder.layer.2.output.dense.bias', /"num_hidden_layers": 2/, /not of the same model/],
+  ])('%s for one more: %s', async (code, name, what, remedy) => {
+    const model = made(copy =>
+      copy.editTensors(all => all.set(name, { dtype: 'F32', shape: [1], data: new Uint8Array(4) })),
+    );
+    const { message, hint } = await refused(code, model);
+    expect(message).toMatch(what);
+    expect(message).toContain(`found ${name}`);
+    expect(hint).toMatch(remedy);
+  });
+
+  test.each([
+    ['base_layer.weight', /an adapter that is not merged/],
+    ['qweight', /a quantized model/],
+    ['parametrizations.weight.original0', /remove_parametrizations/],
+  ])('in place of a weight: %s', async (name, what) => {
+    const model = made(copy =>
+      copy.editTensors(all => {
+        all.set(`${QUERY}.${name}`, all.get(`${QUERY}.weight`) as TensorToWrite);
+        all.delete(`${QUERY}.weight`);
+      }),
+    );
+    const { message, hint } = await refused('E_TENSOR_MISSING', model);
+    expect(message).toContain(`1 tensor missing: ${QUERY}.weight`);
+    expect(hint).toMatch(what);
+    expect((await checkDirectory(model.directory)).counts.errors).toBe(1);
+  });
+
+  test('the names of 2019 are read one by one', async () => {
+    await same(
+      made(copy =>
+        copy.editTensors(all => {
+          const name = 'encoder.layer.0.output.LayerNorm.weight';
+          all.set(name.replace('weight', 'gamma'), all.get(name) as TensorToWrite);
+          all.delete(name);
+        }),
+      ),
+    );
   });
 });
 
