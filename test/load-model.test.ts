@@ -118,6 +118,29 @@ describe('an adapter is never passed over', () => {
     );
     expect(message).toContain(name);
     expect(hint).toContain('If the base model alone is wanted, move');
+    const { findings } = await checkDirectory(made(model => model.write(name, content)).directory);
+    expect(findings.filter(({ severity }) => severity === 'error').map(({ code }) => code)).toEqual(['E_MODULE']);
+  });
+
+  test('its weights alone are not applied by Python', async () => {
+    const { message } = await refused(
+      'E_MODULE',
+      made(model => model.write('adapter_model.bin', 'PK')),
+    );
+    expect(message).toContain('an adapter, without its adapter_config.json; adapters are not applied here');
+  });
+
+  test.each([
+    [{ peft_type: 'PREFIX_TUNING' }, 'cannot be merged: use another model'],
+    [{ peft_type: 'PROMPT_TUNING', base_model_name_or_path: 'a/b' }, 'cannot be merged: use another model'],
+    [{ model_class: 'BertAdapterModel', config: { r: 8 } }, 'model.merge_adapter(name)'],
+  ])('the remedy is one for %j', async (config, remedy) => {
+    const { hint } = await refused(
+      'E_MODULE',
+      made(model => model.write('adapter_config.json', JSON.stringify(config))),
+    );
+    expect(hint).toContain(remedy);
+    expect(hint).not.toContain('merge_and_unload');
   });
 });
 
@@ -147,10 +170,18 @@ describe('a key that changes the computation is refused by name', () => {
     ['1_Pooling/config.json', 'a_key_of_tomorrow', 1],
     ['1_Pooling/config.json', 'pooling_mode', 'attention'],
     ['1_Pooling/config.json', 'include_prompt', null],
+    ['config.json', 'layer_norm_eps', null],
+    ['config.json', 'hidden_act', null],
+    ['config.json', 'type_vocab_size', null],
+    ['config.json', 'is_decoder', null],
+    ['config.json', 'architectures', 'BertModel'],
   ])('%s: %s', async (file, name, value) => {
     const error = await refused('E_CONFIG', made(key(file, name, value)));
     expect(error.file).toMatch(new RegExp(`${file}$`));
     expect(error.message).toContain(name);
+    const { verdict, findings } = await checkDirectory(made(key(file, name, value)).directory);
+    expect(verdict).toBe('incomplete');
+    expect(findings.find(({ severity }) => severity === 'error')?.message).toContain(name);
   });
 
   test.each([
@@ -168,6 +199,14 @@ describe('a key that changes the computation is refused by name', () => {
     ['sentence_bert_config.json', 'query_length', null],
   ])('while %s: %s %j changes nothing', async (file, name, value) => {
     await same(made(key(file, name, value)));
+  });
+
+  test('nor does an integer that no double holds, of a key that nobody reads', async () => {
+    await same(
+      made(model =>
+        model.write('config.json', model.read('config.json').replace('{', '{"max_length": 1000000000000000000000,')),
+      ),
+    );
   });
 
   test('sentence_bert_config.json: the arguments of the tokenizer are followed, or refused by name', async () => {
@@ -269,6 +308,12 @@ describe('dtype: the report says what Python computes in', () => {
     expect(report.dtype.note).toContain('model_kwargs={"dtype": torch.float32}');
     const fixture = await load({ directory: FIXTURES + name });
     expect(await encoder.encode(TEXT)).toEqual(await fixture.encoder.encode(TEXT)); // in f32, whatever it says
+  });
+
+  test.each(['torch.bfloat16', 'fp16', 'int8'])('%s, on which Python fails', async dtype => {
+    const { report } = await load(made(config({ dtype })));
+    expect(report.dtype).toMatchObject({ here: 'float32', python: dtype });
+    expect(report.dtype.note).toContain(`"${dtype}" is no dtype that torch computes a model in: Python fails on it`);
   });
 
   test('nothing is to be said where both compute in float32, or in float64', async () => {
@@ -724,6 +769,23 @@ describe('config.json is that of something else', () => {
       }),
     );
     expect((await refused('E_CONFIG', model)).message).toContain('"hidden_size" is missing');
+  });
+});
+
+describe('one file in the place of another', () => {
+  test.each(['1_Pooling', '2_Dense'])('config.json of the transformer in %s', async path => {
+    const model = made(copy => copy.write(`${path}/config.json`, copy.read('config.json')), 'bert-cls-dense-tanh');
+    const { message, hint } = await refused('E_CONFIG', model);
+    expect(message).toContain(
+      `${path}/config.json: this is the configuration of a transformer, not that of the module`,
+    );
+    expect(hint).toContain(`get ${path}/config.json again`);
+  });
+
+  test.each(['config.json', 'tokenizer.json', 'modules.json'])('half of %s', async name => {
+    const model = made(copy => copy.write(name, copy.read(name).slice(0, 250)));
+    expect((await refused('E_JSON', model)).hint).toBe('The file is cut short: copy or download it again.');
+    expect((await checkDirectory(model.directory)).verdict).toBe('incomplete');
   });
 });
 

@@ -136,8 +136,21 @@ async function readModule(
   }
   const config = await (kind === 'Transformer'
     ? readTransformerConfig(files, path)
-    : readFields(files, nameIn(path, 'config.json')));
+    : readModuleConfig(files, path, kind));
   return { kind, type, path, config };
+}
+
+/** @throws E_CONFIG for that of the transformer, which a program that flattens directories puts there; as readFields */
+async function readModuleConfig(files: ModelFiles, path: string, kind: ModuleKind): Promise<Fields> {
+  const name = nameIn(path, 'config.json');
+  const config = await readFields(files, name);
+  const found = ['model_type', 'hidden_size'].filter(config.has);
+  if (found.length < 2) return config;
+  throw new GlassbertError('E_CONFIG', `this is the configuration of a transformer, not that of the module ${kind}`, {
+    file: config.file,
+    found: found.map(quote).join(', '),
+    hint: `One file was put in the place of another of the same name: get ${name} again.`,
+  });
 }
 
 export function kindOf(type: string, file: string): ModuleKind {
