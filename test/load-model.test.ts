@@ -794,6 +794,11 @@ describe('a name of the hub given as a path', () => {
     ['sentence-transformers/all-MiniLM-L6-v2', 'sentence-transformers/all-MiniLM-L6-v2 --local-dir all-MiniLM-L6-v2'],
     ['BAAI/bge-small-en-v1.5/', 'BAAI/bge-small-en-v1.5 --local-dir bge-small-en-v1.5'],
     ['https://huggingface.co/thenlper/gte-base', 'thenlper/gte-base --local-dir gte-base'],
+    ['https://huggingface.co/thenlper/gte-base/tree/main?x=1', 'thenlper/gte-base --local-dir gte-base'],
+    ['hf.co/thenlper/gte-base/blob/main/config.json', 'thenlper/gte-base --local-dir gte-base'],
+    ['hf://models/intfloat/e5-base-v2', 'intfloat/e5-base-v2 --local-dir e5-base-v2'],
+    ['BAAI/bge-m3@main', 'BAAI/bge-m3 --local-dir bge-m3'],
+    ['models--BAAI--bge-m3', 'BAAI/bge-m3 --local-dir bge-m3'],
     ['hf://intfloat/e5-base-v2', 'intfloat/e5-base-v2 --local-dir e5-base-v2'],
     ['all-MiniLM-L6-v2', 'ORGANIZATION/all-MiniLM-L6-v2 --local-dir all-MiniLM-L6-v2'],
   ])('%s', async (directory, command) => {
