@@ -113,6 +113,7 @@ function checkSentenceConfig(config: Fields): void {
     fields.string(key, { oneOf: [value], default: value });
   };
   config.only(SENTENCE_CONFIG_KEYS);
+  config.neverNull(['transformer_task']);
   only(config, 'transformer_task', 'feature-extraction');
   only(config, 'module_output_name', 'token_embeddings');
   if (config.has('modality_config')) {

@@ -170,16 +170,22 @@ describe('a key that changes the computation is refused by name', () => {
     ['1_Pooling/config.json', 'a_key_of_tomorrow', 1],
     ['1_Pooling/config.json', 'pooling_mode', 'attention'],
     ['1_Pooling/config.json', 'include_prompt', null],
+    ['1_Pooling/config.json', 'pooling_mode', null],
+    ['2_Dense/config.json', 'bias', null],
+    ['2_Dense/config.json', 'activation_function', null],
+    ['2_Dense/config.json', 'module_input_name', null],
+    ['sentence_bert_config.json', 'transformer_task', null],
     ['config.json', 'layer_norm_eps', null],
     ['config.json', 'hidden_act', null],
     ['config.json', 'type_vocab_size', null],
     ['config.json', 'is_decoder', null],
     ['config.json', 'architectures', 'BertModel'],
   ])('%s: %s', async (file, name, value) => {
-    const error = await refused('E_CONFIG', made(key(file, name, value)));
+    const fixture = file.startsWith('2_Dense') ? 'bert-cls-dense-tanh' : undefined;
+    const error = await refused('E_CONFIG', made(key(file, name, value), fixture));
     expect(error.file).toMatch(new RegExp(`${file}$`));
     expect(error.message).toContain(name);
-    const { verdict, findings } = await checkDirectory(made(key(file, name, value)).directory);
+    const { verdict, findings } = await checkDirectory(made(key(file, name, value), fixture).directory);
     expect(verdict).toBe('incomplete');
     expect(findings.find(({ severity }) => severity === 'error')?.message).toContain(name);
   });

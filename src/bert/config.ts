@@ -92,13 +92,7 @@ export function parseBertConfig(config: Fields): BertConfig {
   }
   config.string('position_embedding_type', { oneOf: ['absolute'], default: 'absolute' });
   config.string('feed_forward_type', { oneOf: ['original'], default: 'original' }); // of JinaBERT, which has a type of BERT
-  for (const key of NEVER_NULL) {
-    if (!config.keys.includes(key) || config.has(key)) continue;
-    throw new GlassbertError('E_CONFIG', `"${key}" is null, which Python refuses`, {
-      file: config.file,
-      expected: 'a value, or no such key',
-    });
-  }
+  config.neverNull(NEVER_NULL);
   for (const [key, why, hint] of REFUSED_KEYS) {
     if (isEmpty(config.raw(key))) continue;
     throw new GlassbertError('E_CONFIG', `"${key}" is not supported: ${why}`, { file: config.file, hint });

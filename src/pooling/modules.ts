@@ -36,6 +36,8 @@ const TANH = 'torch.nn.modules.activation.Tanh';
  */
 export async function loadDense(k: Kernels, config: Fields, weights: Weights, D: number): Promise<VectorModule> {
   checkNames(config);
+  // Without a bias is what None means there, and of an activation it is an error.
+  config.neverNull(['bias', 'activation_function']);
   const inFeatures = config.integer('in_features', { min: 1, max: MAX_FEATURES });
   const outFeatures = config.integer('out_features', { min: 1, max: MAX_FEATURES });
   const residual = config.boolean('use_residual', { default: false });
@@ -158,6 +160,7 @@ export function normalize(x: Floats, B: number, D: number): void {
 
 /** Modules may be told to work on something other than the sentence vector; here they do not. */
 function checkNames(config: Fields): void {
+  config.neverNull(['module_input_name']);
   for (const key of ['module_input_name', 'module_output_name']) {
     config.string(key, { oneOf: ['sentence_embedding'], default: 'sentence_embedding' });
   }
