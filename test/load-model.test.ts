@@ -731,6 +731,31 @@ describe('tensors of another form than a BERT has', () => {
     expect((await checkDirectory(model.directory)).counts.errors).toBe(1);
   });
 
+  test.each<[ErrorCode, string, (model: Model) => void]>([
+    [
+      'E_CONFIG',
+      'linear.bias',
+      model =>
+        model.edit('2_Dense/config.json', json => {
+          json.bias = false;
+        }),
+    ],
+    [
+      'E_MODULE',
+      'linear.lora_A.weight',
+      model =>
+        model.editTensors(
+          all => all.set('linear.lora_A.weight', { dtype: 'F32', shape: [1], data: new Uint8Array(4) }),
+          '2_Dense/model.safetensors',
+        ),
+    ],
+  ])('%s for a tensor that a Dense does not have, on which Python fails: %s', async (code, name, make) => {
+    const { message } = await refused(code, made(make, 'bert-cls-dense-tanh'));
+    expect(message).toContain(
+      `2_Dense/model.safetensors: the weights hold tensors that the module does not have: found "${name}"`,
+    );
+  });
+
   test('the names of 2019 are read one by one', async () => {
     await same(
       made(copy =>
