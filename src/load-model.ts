@@ -417,7 +417,7 @@ async function loadModules(
       modules.push(
         await withWeights(described, entry.path, async weights => {
           const module = await loadWeightedModule(kernels, entry, weights, D);
-          return { entry, module, report: reportWeights(weights, '', module.unused) };
+          return { entry, module, report: reportWeights(weights, '', []) };
         }),
       );
     }

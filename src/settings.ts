@@ -111,6 +111,7 @@ function checkSentenceConfig(config: Fields): void {
     fields.string(key, { oneOf: [value], default: value });
   };
   config.only(SENTENCE_CONFIG_KEYS);
+  config.neverNull(['transformer_task']);
   only(config, 'transformer_task', 'feature-extraction');
   only(config, 'module_output_name', 'token_embeddings');
   if (config.has('modality_config')) {
@@ -171,8 +172,15 @@ export function checkPrompts(
   }
 }
 
-/** Names of torch that are two for one. */
-const TORCH_ALIASES: Readonly<Record<string, string>> = { half: 'float16', float: 'float32', double: 'float64' };
+/** What torch computes models in, by all of its names. */
+const TORCH_NAMES: ReadonlyMap<string, string> = new Map([
+  ...['float16', 'bfloat16', 'float32', 'float64'].map(name => [name, name] as const),
+  ...([
+    ['half', 'float16'],
+    ['float', 'float32'],
+    ['double', 'float64'],
+  ] as const),
+]);
 
 const TORCH_DTYPE: Readonly<Record<string, string>> = {
   F16: 'float16',
@@ -197,8 +205,8 @@ export function decideDtype(
   const nameOf = (file: Fields): string => relative(files.directory, file.file);
   const stated = (file: Fields, key: string, where = key) => {
     const value = file.raw(key);
-    const known = typeof value === 'string' && value !== 'auto';
-    return { value: known ? (TORCH_ALIASES[value] ?? value) : undefined, from: { file: nameOf(config), key: where } };
+    const given = typeof value === 'string' && value !== 'auto' ? value : undefined;
+    return { value: given, from: { file: nameOf(config), key: where } };
   };
   const args = ['model_kwargs', 'model_args']
     .filter(key => sentenceConfig.has(key))
@@ -209,10 +217,16 @@ export function decideDtype(
       })),
     );
   const weights = TORCH_DTYPE[stored ?? ''] ?? 'float32';
-  const { value: python, from } = decide([...args, stated(config, 'dtype'), stated(config, 'torch_dtype')], {
+  const { value: name, from } = decide([...args, stated(config, 'dtype'), stated(config, 'torch_dtype')], {
     value: weights,
     from: { default: `the weights${path === '' ? '' : ` in ${path}`} are ${stored ?? 'not known'}` },
   });
+  const known = TORCH_NAMES.get(name);
+  const python = known ?? name;
+  if (known === undefined) {
+    const note = `${quote(name)} is no dtype that torch computes a model in: Python fails on it. The numbers here are of ${here}.`;
+    return { here, python, from, note };
+  }
   const note =
     python === here
       ? null

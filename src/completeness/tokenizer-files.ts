@@ -5,7 +5,7 @@
  * refuses has been told before; all of this is warnings.
  */
 import { GlassbertError } from '../errors.ts';
-import type { ModelFiles } from '../io/files.ts';
+import { type ModelFiles, nameIn } from '../io/files.ts';
 import { type JsonObject, quote } from '../io/json.ts';
 import { fields } from '../io/json-fields.ts';
 import { readVocabTxt, type TransformerFiles, VOCAB_TXT } from '../io/tokenizer-files.ts';
@@ -32,7 +32,7 @@ export async function compareTokenizerFiles(
   findings: Findings,
 ): Promise<void> {
   const { path, tokenizer, tokenizerConfig } = transformer;
-  const name = (file: string): string => (path === '' ? file : `${path}/${file}`);
+  const name = (file: string): string => nameIn(path, file);
   const doubt = <Result>(run: () => Result | Promise<Result>): Promise<Result | undefined> =>
     findings.attempt(run, 'W_TOKENIZER_FILES');
   const vocabJson = ({ file, vocab }: { file: string; vocab: string }): JsonObject => fromVocabTxt(vocab, file);

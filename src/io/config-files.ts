@@ -33,5 +33,7 @@ export async function readFields(
 ): Promise<Fields> {
   const file = files.pathOf(name);
   if (!(await files.has(name))) return fields({}, file);
-  return fields(parseJson(await files.read(name, maxBytes), file, { values: MAX_CONFIG_VALUES }), file);
+  // Keys that nobody reads may hold any integer; those that are read have bounds.
+  const limits: JsonLimits = { values: MAX_CONFIG_VALUES, numbers: 'rounded' };
+  return fields(parseJson(await files.read(name, maxBytes), file, limits), file);
 }
