@@ -96,7 +96,7 @@ export const ERROR_CODES = {
     fix: 'Have the model signed again with `glassbert sign` or model_signing 1.0 or later.' },
   E_SIGNATURE: {
     cause: 'A signature was not made with the expected key, or not over this content.',
-    fix: 'Make sure that this is the key of who signed; if it is, do not use the directory.' },
+    fix: 'Make sure that this is the key of the signer; if it is, do not use the directory.' },
   E_CERTIFICATE: {
     cause: 'A certificate is malformed or may not sign, or leads to no trusted root.',
     fix: 'Give the root that the signer names, self-signed, in PEM.' },
@@ -140,7 +140,7 @@ export const WARNING_CODES = {
   W_NO_SIMD:
     'The engine has no WebAssembly SIMD, or no leave to compile it: the reference kernels run, which are slower.',
   W_NO_THREADS: 'The script of the threads is not beside the program, which was probably bundled: one thread computes.',
-  W_NOT_WIDE: 'Vectors of 256 bits were asked for and cannot be used: the normal kernels run.',
+  W_NOT_WIDE: 'SIMD vectors of 256 bits were asked for and cannot be used: the kernels run as they would without.',
   W_PROJECTION_UNUSED: 'The pooling is not the one that the projection of DPR follows: it is not used.',
   W_READ_AS_JSON: 'An input was taken for a JSON array because of its content.',
   W_READ_AS_JSONL: 'An input was taken for lines of JSON because of its name or content.',
@@ -199,8 +199,7 @@ export class GlassbertError extends Error {
 }
 
 /**
- * What is done about a problem. Loading throws the first one; who wants to know them all collects them, and the work goes on
- * with what is left.
+ * What is done about a problem. Loading throws the first one; a check collects all of them, and goes on with what is left.
  */
 export type Refuse = (error: unknown) => void;
 
@@ -210,7 +209,7 @@ export const refuseFirst: Refuse = error => {
 
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Longer messages are cut in the middle of nowhere: no genuine one comes near. */
+/** Longer messages are cut, wherever that is: no genuine one comes near. */
 const MAX_MESSAGE = 2000;
 
 /** What is invisible on a terminal: controls, escapes, overrides of direction, separators of lines. */
@@ -229,10 +228,10 @@ function isPrintable(text: string): boolean {
   return text.search(INVISIBLE) < 0;
 }
 
-/** More causes of causes than any error has that is not made to be large; those beyond are left out. */
+/** Genuine errors have fewer causes of causes; those beyond are left out. */
 const MAX_CAUSES = 16;
 
-/** V8 gives ten where nobody asks for more. */
+/** Of a stack. V8 gives ten unless it is told otherwise (Error.stackTraceLimit). */
 const MAX_FRAMES = 100;
 
 /** What Node says of a failed call of the system beside the message. */
@@ -240,7 +239,8 @@ const SYSTEM_FIELDS = ['code', 'errno', 'syscall', 'path', 'dest'];
 
 /**
  * An error of the system, of the language or of another package, as it may be printed: the message of Node names the file,
- * that of JSON.parse quotes the text. It is a copy, for the original may be somebody else's, with what is known here.
+ * that of JSON.parse quotes the text. It is a copy with the fields that are known here, for the original may belong to another
+ * part of the program.
  */
 function printableCause(cause: unknown, budget = { left: MAX_CAUSES }): unknown {
   if (cause instanceof GlassbertError) return cause;

@@ -5,6 +5,7 @@
  * kernel looks like), pooling/pooling.ts, text/bert-normalizer.ts, io/safetensors.ts, load-model.ts, settings.ts and schedule.ts
  * (many calls over several threads).
  */
+export type { Progress, Signal } from './call.ts';
 export {
   type Capability,
   type CheckOptions,
@@ -26,7 +27,6 @@ export {
 export type { AnyLoadOptions, LoadOptions, OracleOptions } from './load-model.ts';
 export { POOLING_MODES, type PoolingMode } from './pooling/pooling.ts';
 export { type SimilarityName, similarity } from './pooling/similarity.ts';
-export type { Progress, Signal } from './schedule.ts';
 export {
   defaultModel,
   type EncodeOptions,

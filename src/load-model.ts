@@ -9,6 +9,7 @@ import { isClassifierHead, isKnownUnused, type LoadedBert, loadBert } from './be
 import { GlassbertError, printable } from './errors.ts';
 import { isFloatDtype } from './io/dtypes.ts';
 import type { ModelFiles } from './io/files.ts';
+import { quote } from './io/json.ts';
 import type { Fields } from './io/json-fields.ts';
 import type { LoadReport, ModuleReport, TokenizerReport, Warning, WeightsReport } from './io/load-report.ts';
 import { describeDirectory, type ModelDirectory, type ModuleEntry } from './io/model-directory.ts';
@@ -26,7 +27,8 @@ import {
 } from './pooling/modules.ts';
 import { checkPrompts, decideDtype, decideSettings, type SettingOptions, type Settings } from './settings.ts';
 import { type Kernels, oracleKernels, referenceKernels } from './tensor/kernels.ts';
-import { hasSimd, keepsBits, type SimdKernels, simdKernels, wideKernels } from './tensor/simd/kernels.ts';
+import { hasSimd, type SimdKernels, simdKernels } from './tensor/simd/kernels.ts';
+import { keepsBits, wideKernels } from './tensor/simd/wide.ts';
 import { sizeOf } from './tensor/tensor.ts';
 import { tokenizerOf } from './text/load-tokenizer.ts';
 import type { Tokenizer } from './text/tokenizer.ts';
@@ -46,7 +48,7 @@ export interface LoadOptions extends SettingOptions {
    */
   readonly kernels?: 'auto' | 'simd' | 'int8' | 'reference';
   /**
-   * Vectors of 256 bits, by an experimental flag of V8 that holds for the whole process: 1.6 times as fast where it works. They
+   * SIMD vectors of 256 bits, by an experimental flag of V8 that holds for the whole process: 1.6 times as fast where it works. They
    * are compared with the oracle first; where that fails, or V8 makes none, the normal kernels run, and a warning says so. `auto`
    * takes them where every bit is what it is without them, and says nothing. Default false.
    */
@@ -89,7 +91,7 @@ const KERNELS: ReadonlyMap<string, () => Kernels> = new Map([
 
 const OPTIONS = {
   verify: OBJECT,
-  kernels: STRING, // which there are, chooseKernels knows
+  kernels: STRING, // chooseKernels knows the names
   wide: { expected: 'true, false or "auto"', allows: value => BOOLEAN.allows(value) || value === 'auto' },
   threads: integer(1, MAX_THREADS),
   pooling: { expected: 'a name or an array of names', allows: isNames },
@@ -102,7 +104,7 @@ function isNames(value: unknown): boolean {
 }
 
 /**
- * @returns the options, each read once; what `verify` and `pooling` hold is checked by those who use it
+ * @returns the options, each read once; what `verify` and `pooling` hold is checked where it is used
  * @throws E_ARGUMENT
  */
 export function checkLoadOptions(options: AnyLoadOptions): AnyLoadOptions {
@@ -232,7 +234,7 @@ function reportStart({ modules }: ModelDirectory, config: BertConfig, settings: 
   ];
 }
 
-/** Of the heads and of all layers: what products and attention are divided by into tiles. */
+/** The widths of the heads and of all layers, which kernels divide into tiles. */
 function widthsOf({ modules }: ModelDirectory, config: BertConfig): number[] {
   const { hidden_size: D, num_attention_heads: H, intermediate_size: F, projection_dim } = config;
   const dense = modules.map(module => module.config.raw('out_features')).filter(width => typeof width === 'number');
@@ -252,16 +254,17 @@ function chooseKernels(
     });
     return referenceKernels;
   }
-  // Nobody asked for another bit.
+  // By 'auto' the caller has not agreed to other bits.
   const wide = wanted === 'auto' ? widths.every(keepsBits) : wanted;
-  if (wide && ['auto', 'simd', 'int8'].includes(name)) {
-    const kernels = wideKernels({ int8: name === 'int8' });
+  if (wide) {
+    const isFast = ['auto', 'simd', 'int8'].includes(name);
+    const kernels = isFast ? wideKernels({ int8: name === 'int8' }) : null;
     if (kernels !== null) return kernels;
     if (wanted !== 'auto') {
-      warn({
-        code: 'W_NOT_WIDE',
-        message: 'This engine makes no vectors of 256 bits, or they failed their check: the normal kernels run.',
-      });
+      const why = isFast
+        ? 'This engine makes no SIMD vectors of 256 bits, or they failed their check'
+        : `The kernels ${quote(name)} use no SIMD vectors`;
+      warn({ code: 'W_NOT_WIDE', message: `${why}: the kernels run as they would without "wide".` });
     }
   }
   const kernels = KERNELS.get(name);
@@ -273,8 +276,8 @@ function chooseKernels(
 }
 
 /**
- * One, where the kernels cannot be shared, where Node was started without leave for threads (--permission), and in a bundled
- * program, which has left the script of the threads behind.
+ * How many threads compute: one where the kernels cannot be shared, where Node was started without permission for threads
+ * (--permission without --allow-worker), and in a program that was bundled without the script of the threads.
  */
 function chooseThreads(
   wanted = Math.min(availableParallelism(), MAX_THREADS),
@@ -414,7 +417,7 @@ async function loadModules(
       modules.push(
         await withWeights(described, entry.path, async weights => {
           const module = await loadWeightedModule(kernels, entry, weights, D);
-          return { entry, module, report: reportWeights(weights, '', module.unused) };
+          return { entry, module, report: reportWeights(weights, '', []) };
         }),
       );
     }

@@ -9,6 +9,7 @@
  *   token vectors --pooling--> one vector per text        [B, D']
  */
 import { fileURLToPath } from 'node:url';
+import type { Progress, Signal } from './call.ts';
 import { GlassbertError } from './errors.ts';
 import { urlBeside } from './io/beside.ts';
 import { openModelFiles } from './io/files.ts';
@@ -25,7 +26,7 @@ import {
 import { BOOLEAN, FUNCTION, integer, nameOf, orNull, type Rules, readOptions, STRING } from './options.ts';
 import { normalize } from './pooling/modules.ts';
 import { type SimilarityName, similarity } from './pooling/similarity.ts';
-import { type Progress, Schedule, type Signal } from './schedule.ts';
+import { Schedule } from './schedule.ts';
 import { type Floats, Tensor, type TensorLike, zerosLike } from './tensor/tensor.ts';
 import type { Encoding } from './text/tokenizer.ts';
 import { disposed, type Threads } from './threads.ts';
@@ -47,7 +48,7 @@ export interface EncodeOptions {
   readonly promptName?: string;
   /** A prompt as text; it wins over promptName. '' for none. */
   readonly prompt?: string;
-  /** At most so many texts of this call are computed at a time. It changes no bit of any vector. Default 32. */
+  /** At most so many texts of this call are in one pass; each thread may have a pass. It changes no bit. Default 32. */
   readonly batchSize?: number;
   /** Scale every vector to length 1, after truncation. Default false: what the model's own modules give. */
   readonly normalize?: boolean;
@@ -101,7 +102,7 @@ export function defaultModel(): string {
   });
 }
 
-/** Ends the threads of an encoder that nobody can reach any more; they hold its weights, and nothing else would. */
+/** Ends the threads of an encoder that the program can no longer reach: they alone would still hold its weights. */
 const forgotten = new FinalizationRegistry<Threads>(threads => {
   void threads.dispose();
 });
@@ -121,7 +122,7 @@ export class SentenceEncoder<Data extends Floats = Float32Array> {
   private constructor(model: LoadedModel) {
     this.#loaded = { model, schedule: new Schedule(model) };
     this.report = model.report;
-    if (model.threads !== null) forgotten.register(this, model.threads);
+    if (model.threads !== null) forgotten.register(this, model.threads, this);
   }
 
   /**
@@ -151,13 +152,14 @@ export class SentenceEncoder<Data extends Floats = Float32Array> {
   }
 
   /**
-   * Ends the threads and lets go of the model. Calls that wait or are under way reject with E_DISPOSED, and so does every later
-   * one but `similarity`. A second time it does nothing more. An encoder that is forgotten without it does not keep a program from ending, and
-   * its threads end when the garbage collector finds it.
+   * Ends the threads and lets go of the model. Calls that wait or are under way reject with E_DISPOSED, and so does every
+   * later one but `similarity`. A second call does nothing more. An encoder that is never disposed of does not keep a program
+   * from ending, and its threads end when it is garbage-collected.
    */
   dispose(): Promise<void> {
     const schedule = this.#loaded?.schedule;
     this.#loaded = null;
+    forgotten.unregister(this); // it would hold the weights for as long as the program holds the report
     this.#disposal ??= schedule?.dispose() ?? Promise.resolve();
     return this.#disposal;
   }

@@ -19,6 +19,7 @@ import type { ModelDirectory } from './io/model-directory.ts';
 import { areModes, POOLING_MODES, type PoolingMode, parsePoolingConfig } from './pooling/pooling.ts';
 import { SIMILARITY_NAMES, type SimilarityName } from './pooling/similarity.ts';
 import { decideMaxLength } from './text/max-length.ts';
+import { OVERWRITTEN_ARGUMENTS } from './text/tokenizer-arguments.ts';
 
 /** What the caller may decide instead of the files. */
 export interface SettingOptions {
@@ -92,9 +93,6 @@ const HARMLESS_ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
   config: ['attn_implementation', 'dtype', 'torch_dtype'],
 };
 
-/** Python overwrites these with its own. */
-const OVERWRITTEN_ARGUMENTS = ['trust_remote_code', 'subfolder', 'token', 'cache_dir', 'revision', 'local_files_only'];
-
 /** All keys that sentence-transformers 6 takes; it fails on others. */
 const SENTENCE_CONFIG_KEYS = [
   ...['max_seq_length', 'do_lower_case', 'transformer_task', 'modality_config', 'module_output_name', 'unpad_inputs'],
@@ -113,6 +111,7 @@ function checkSentenceConfig(config: Fields): void {
     fields.string(key, { oneOf: [value], default: value });
   };
   config.only(SENTENCE_CONFIG_KEYS);
+  config.neverNull(['transformer_task']);
   only(config, 'transformer_task', 'feature-extraction');
   only(config, 'module_output_name', 'token_embeddings');
   if (config.has('modality_config')) {
@@ -173,8 +172,15 @@ export function checkPrompts(
   }
 }
 
-/** Names of torch that are two for one. */
-const TORCH_ALIASES: Readonly<Record<string, string>> = { half: 'float16', float: 'float32', double: 'float64' };
+/** What torch computes models in, by all of its names. */
+const TORCH_NAMES: ReadonlyMap<string, string> = new Map([
+  ...['float16', 'bfloat16', 'float32', 'float64'].map(name => [name, name] as const),
+  ...([
+    ['half', 'float16'],
+    ['float', 'float32'],
+    ['double', 'float64'],
+  ] as const),
+]);
 
 const TORCH_DTYPE: Readonly<Record<string, string>> = {
   F16: 'float16',
@@ -184,9 +190,9 @@ const TORCH_DTYPE: Readonly<Record<string, string>> = {
 };
 
 /**
- * What Python computes in. Since transformers 5 it is the first that is stated of: the arguments in sentence_bert_config.json,
- * `dtype` of config.json, its older `torch_dtype`; and otherwise what the tensors are stored in. Here the kernels decide alone:
- * widening the stored numbers to f32 is exact, and rounding every intermediate value to 16 bits is not what a model is.
+ * What Python computes in. Since transformers 5 that is the first that is stated of: the arguments in sentence_bert_config.json,
+ * `dtype` of config.json, its older `torch_dtype`; and otherwise what the tensors are stored in. Here the kernels alone decide:
+ * to widen the stored numbers to f32 is exact, and to round every intermediate value to 16 bits is no part of the model.
  *
  * @param stored - the dtype of the first tensor of floats
  */
@@ -199,8 +205,8 @@ export function decideDtype(
   const nameOf = (file: Fields): string => relative(files.directory, file.file);
   const stated = (file: Fields, key: string, where = key) => {
     const value = file.raw(key);
-    const known = typeof value === 'string' && value !== 'auto';
-    return { value: known ? (TORCH_ALIASES[value] ?? value) : undefined, from: { file: nameOf(config), key: where } };
+    const given = typeof value === 'string' && value !== 'auto' ? value : undefined;
+    return { value: given, from: { file: nameOf(config), key: where } };
   };
   const args = ['model_kwargs', 'model_args']
     .filter(key => sentenceConfig.has(key))
@@ -211,10 +217,16 @@ export function decideDtype(
       })),
     );
   const weights = TORCH_DTYPE[stored ?? ''] ?? 'float32';
-  const { value: python, from } = decide([...args, stated(config, 'dtype'), stated(config, 'torch_dtype')], {
+  const { value: name, from } = decide([...args, stated(config, 'dtype'), stated(config, 'torch_dtype')], {
     value: weights,
     from: { default: `the weights${path === '' ? '' : ` in ${path}`} are ${stored ?? 'not known'}` },
   });
+  const known = TORCH_NAMES.get(name);
+  const python = known ?? name;
+  if (known === undefined) {
+    const note = `${quote(name)} is no dtype that torch computes a model in: Python fails on it. The numbers here are of ${here}.`;
+    return { here, python, from, note };
+  }
   const note =
     python === here
       ? null

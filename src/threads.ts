@@ -1,9 +1,10 @@
 /**
  * Threads that run passes beside one another. They share the weights, which stand in one WebAssembly memory, and each has a
- * part of it for scratch; a pass is done by one thread from ids to pooled vectors, so there is nothing to lock.
+ * part of it for scratch. A pass is done by one thread from ids to pooled vectors, so there is nothing to lock; only a text
+ * that is alone is done by all threads together, as a gang (tensor/simd/gang.ts).
  *
- * An idle thread waits for a message and takes no time. None keeps the process alive: it ends when nothing else is to be
- * done, whether or not anybody called `dispose`. A thread that dies fails the passes it had, and is replaced.
+ * An idle thread waits for a message and takes no time. It does not keep the process alive, whether or not `dispose` was
+ * called. When a thread dies, the passes that it had fail, and the next pass starts a new thread in its place.
  */
 import { Worker } from 'node:worker_threads';
 import { type ErrorCode, GlassbertError } from './errors.ts';
@@ -39,11 +40,11 @@ interface Thread {
   worker: Worker | undefined;
   /** What it was given and has not answered, in order. */
   pending: Pending[];
-  /** Others still write into its scratch: no new thread may begin there. */
+  /** It led a gang that failed, and members still write into its scratch: it must not begin anything. */
   held: boolean;
 }
 
-/** Null in a program that was bundled without it. */
+/** Null in a program that was bundled without the script. */
 const script = () => scriptBeside(import.meta.url, 'thread');
 
 /** Whether there is a script that threads can be started with. */
@@ -76,21 +77,24 @@ export class Threads {
    * @throws E_THREAD when it dies, E_MEMORY, E_DISPOSED
    */
   run(packed: Packed): Promise<Float32Array> {
-    const free = this.#threads.filter(({ held }) => !held);
-    const idlest = free.reduce((a, b) => (b.pending.length < a.pending.length ? b : a));
+    const idlest = this.#free().reduce((a, b) => (b.pending.length < a.pending.length ? b : a));
     return this.#give(idlest, { packed, lead: [] });
   }
 
-  /** The same by all threads together, for a pass that is alone: the first one leads. */
+  /**
+   * The same by all threads together, for a pass that is alone. The first thread leads.
+   *
+   * @throws E_THREAD when one of them dies, E_MEMORY, E_DISPOSED
+   */
   async runTogether(packed: Packed): Promise<Float32Array> {
-    const [leader, ...members] = this.#threads;
+    const [leader, ...members] = this.#free();
     const slots = members.map(newSlot);
     const joined = members.map((member, i) => this.#give(member, { join: slots[i] }).catch(() => leaveGang(slots[i])));
     try {
       return await this.#give(leader, { packed, lead: slots });
     } catch (error) {
-      // If the leader is gone, nobody else tells the others; and what they are at, they end in its scratch.
-      leader.held = true;
+      // If the leader is gone, nothing else tells the members; and they finish their part in its scratch.
+      leader.held = members.length > 0;
       for (const slot of slots) endGang(slot);
       await Promise.all(joined);
       leader.held = false;
@@ -103,6 +107,11 @@ export class Threads {
     this.#disposed = true;
     for (const { pending } of this.#threads) for (const { reject } of pending.splice(0)) reject(disposed());
     await Promise.all(this.#threads.map(({ worker }) => worker?.terminate()));
+  }
+
+  /** Those that are not held. There always is one: only a leader is held, and its members are not. */
+  #free(): Thread[] {
+    return this.#threads.filter(({ held }) => !held);
   }
 
   #give(thread: Thread, work: Work): Promise<Float32Array> {

@@ -1,14 +1,8 @@
 /** A text's vector is its own: the same bits alone, in any batch, in any order, watched or not. */
-import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { rowOf, SentenceEncoder } from '../src/index.ts';
 import { random } from './support/random.ts';
-
-const { items }: { items: { text: string }[] } = JSON.parse(
-  readFileSync(new URL('fixtures/glassbert-mini/reference.json', import.meta.url), 'utf8'),
-);
-// Some of the texts are long; those would only repeat what the others show, slowly.
-const texts = items.map(({ text }) => text).filter(text => text.length < 200);
+import { SHORT_TEXTS as texts } from './support/texts.ts';
 
 describe.each(['reference', 'oracle', 'simd', 'int8'] as const)('with the %s kernels', kernels => {
   test('a vector has the same bits alone and in random batches in random order', async () => {

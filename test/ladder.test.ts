@@ -1,7 +1,7 @@
 /**
  * Imports only go down the ladder. What stands on one rung does not know what stands beside it or above:
  *
- *   errors < options < tensor < io < text, bert, pooling, trust < settings, pooled < threads (and their thread) < schedule
+ *   errors < options < tensor < io < text, bert, pooling, trust < settings, pooled, call < threads (and their thread) < schedule
  *     < load-model < completeness < sentence-encoder < index < cli
  */
 import { readdirSync, readFileSync } from 'node:fs';
@@ -15,7 +15,7 @@ const LADDER = [
   ['tensor'],
   ['io'],
   ['text', 'bert', 'pooling', 'trust'],
-  ['settings', 'pooled'],
+  ['settings', 'pooled', 'call'],
   ['threads'],
   ['schedule'],
   ['load-model'],

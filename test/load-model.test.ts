@@ -7,13 +7,14 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import {
   type AnyLoadOptions,
+  checkDirectory,
   type ErrorCode,
   type GlassbertError,
   SentenceEncoder,
   type Warning,
 } from '../src/index.ts';
 import { openModelFiles } from '../src/io/files.ts';
-import { serializeSafetensors } from '../src/io/safetensors.ts';
+import { serializeSafetensors, type TensorToWrite } from '../src/io/safetensors.ts';
 import { describeModel } from '../src/load-model.ts';
 import { checkPrompts } from '../src/settings.ts';
 import { copyModel, FIXTURES } from './support/model-copy.ts';
@@ -117,6 +118,29 @@ describe('an adapter is never passed over', () => {
     );
     expect(message).toContain(name);
     expect(hint).toContain('If the base model alone is wanted, move');
+    const { findings } = await checkDirectory(made(model => model.write(name, content)).directory);
+    expect(findings.filter(({ severity }) => severity === 'error').map(({ code }) => code)).toEqual(['E_MODULE']);
+  });
+
+  test('its weights alone are not applied by Python', async () => {
+    const { message } = await refused(
+      'E_MODULE',
+      made(model => model.write('adapter_model.bin', 'PK')),
+    );
+    expect(message).toContain('an adapter, without its adapter_config.json; adapters are not applied here');
+  });
+
+  test.each([
+    [{ peft_type: 'PREFIX_TUNING' }, 'cannot be merged: use another model'],
+    [{ peft_type: 'PROMPT_TUNING', base_model_name_or_path: 'a/b' }, 'cannot be merged: use another model'],
+    [{ model_class: 'BertAdapterModel', config: { r: 8 } }, 'model.merge_adapter(name)'],
+  ])('the remedy is one for %j', async (config, remedy) => {
+    const { hint } = await refused(
+      'E_MODULE',
+      made(model => model.write('adapter_config.json', JSON.stringify(config))),
+    );
+    expect(hint).toContain(remedy);
+    expect(hint).not.toContain('merge_and_unload');
   });
 });
 
@@ -146,10 +170,24 @@ describe('a key that changes the computation is refused by name', () => {
     ['1_Pooling/config.json', 'a_key_of_tomorrow', 1],
     ['1_Pooling/config.json', 'pooling_mode', 'attention'],
     ['1_Pooling/config.json', 'include_prompt', null],
+    ['1_Pooling/config.json', 'pooling_mode', null],
+    ['2_Dense/config.json', 'bias', null],
+    ['2_Dense/config.json', 'activation_function', null],
+    ['2_Dense/config.json', 'module_input_name', null],
+    ['sentence_bert_config.json', 'transformer_task', null],
+    ['config.json', 'layer_norm_eps', null],
+    ['config.json', 'hidden_act', null],
+    ['config.json', 'type_vocab_size', null],
+    ['config.json', 'is_decoder', null],
+    ['config.json', 'architectures', 'BertModel'],
   ])('%s: %s', async (file, name, value) => {
-    const error = await refused('E_CONFIG', made(key(file, name, value)));
+    const fixture = file.startsWith('2_Dense') ? 'bert-cls-dense-tanh' : undefined;
+    const error = await refused('E_CONFIG', made(key(file, name, value), fixture));
     expect(error.file).toMatch(new RegExp(`${file}$`));
     expect(error.message).toContain(name);
+    const { verdict, findings } = await checkDirectory(made(key(file, name, value), fixture).directory);
+    expect(verdict).toBe('incomplete');
+    expect(findings.find(({ severity }) => severity === 'error')?.message).toContain(name);
   });
 
   test.each([
@@ -167,6 +205,14 @@ describe('a key that changes the computation is refused by name', () => {
     ['sentence_bert_config.json', 'query_length', null],
   ])('while %s: %s %j changes nothing', async (file, name, value) => {
     await same(made(key(file, name, value)));
+  });
+
+  test('nor does an integer that no double holds, of a key that nobody reads', async () => {
+    await same(
+      made(model =>
+        model.write('config.json', model.read('config.json').replace('{', '{"max_length": 1000000000000000000000,')),
+      ),
+    );
   });
 
   test('sentence_bert_config.json: the arguments of the tokenizer are followed, or refused by name', async () => {
@@ -268,6 +314,12 @@ describe('dtype: the report says what Python computes in', () => {
     expect(report.dtype.note).toContain('model_kwargs={"dtype": torch.float32}');
     const fixture = await load({ directory: FIXTURES + name });
     expect(await encoder.encode(TEXT)).toEqual(await fixture.encoder.encode(TEXT)); // in f32, whatever it says
+  });
+
+  test.each(['torch.bfloat16', 'fp16', 'int8'])('%s, on which Python fails', async dtype => {
+    const { report } = await load(made(config({ dtype })));
+    expect(report.dtype).toMatchObject({ here: 'float32', python: dtype });
+    expect(report.dtype.note).toContain(`"${dtype}" is no dtype that torch computes a model in: Python fails on it`);
   });
 
   test('nothing is to be said where both compute in float32, or in float64', async () => {
@@ -401,6 +453,16 @@ describe('a placeholder is named, whatever file it stands for', () => {
       'a Git LFS pointer',
       /git lfs pull/,
     ],
+    ['config.json', `\ufeff${LFS.replaceAll('\n', '\r\n')}`, 'a Git LFS pointer', /git lfs pull/],
+    ['tokenizer.json', '<!-- saved from url -->\n<html></html>', 'a web page', /download it again/],
+    ['modules.json', '', 'an empty file', /download it again/],
+    ['tokenizer.json', '', 'an empty file', /download it again/],
+    ['vocab.txt', '', 'an empty file', /download it again/],
+    ['sentence_bert_config.json', '', 'an empty file', /download it again/],
+    ['config.json', '\0'.repeat(600), 'nothing but zeros', /download it again/],
+    ['config.json', 'Entry not found', 'the error message of a server', /download it again/],
+    ['config.json', '{"error":"Repository not found"}', 'the error message of a server', /download it again/],
+    ['tokenizer.json', 'Access to model a/b is restricted.', 'the error message of a server', /signed in/],
   ])('%s: %s', async (file, content, what, remedy) => {
     const model = made(copy => {
       if (file === 'vocab.txt') without(copy, 'tokenizer.json');
@@ -416,6 +478,8 @@ describe('a placeholder is named, whatever file it stands for', () => {
     expect((await refused('E_FILE_MISSING', index)).hint).toContain('git lfs pull');
     const shard = made(model => model.write('model-00002-of-00003.safetensors', LFS), 'bert-sharded');
     expect((await refused('E_WEIGHTS_PLACEHOLDER', shard)).hint).toContain('git lfs pull');
+    const empty = made(model => model.write('model-00002-of-00003.safetensors', ''), 'bert-sharded');
+    expect((await refused('E_WEIGHTS_PLACEHOLDER', empty)).message).toContain('an empty file');
   });
 });
 
@@ -466,11 +530,57 @@ describe('why there are no weights', () => {
     ['a training run on several devices', { 'rng_state_0.pth': 'PK', 'rng_state_1.pth': 'PK', 'optimizer.pt': 'PK' }],
     ['a training run in half precision', { 'optimizer.bin': 'PK', 'scaler.pt': 'PK' }],
     ['a head of another library', { 'model_head.joblib': '\x80\x04' }],
+    ['a head of scikit-learn', { 'classifier.joblib': '\x80\x04' }],
+    ['the state of a run as accelerate saves it', { 'random_states_0.pkl': '\x80\x04', 'scheduler.bin': 'PK' }],
+    ['an optimizer', { 'optimizer.safetensors': '' }],
+    ['an index of pickles', { 'pytorch_model.bin.index.json': '{}' }],
   ])('%s is no weights', async (_, files) => {
     const { message, hint, file } = await refused('E_FILE_MISSING', made(instead(files)));
     expect(file).toMatch(/model\.safetensors$/);
     expect(message).toContain(Object.keys(files)[0].replace('config_setfit.json', 'model_head.pkl'));
     expect(hint).toContain('holds no weights');
+    expect(hint).not.toContain('SentenceTransformer(directory).save');
+  });
+
+  test.each([
+    'model.safetensors.txt',
+    'model.safetensors.1',
+    'model.SAFETENSORS',
+    '.model.safetensors.icloud',
+    'model-00001-of-00001.safetensors',
+  ])('they are there as %s, of one file alone', async name => {
+    const { message, hint } = await refused('E_FILE_MISSING', made(named(name)));
+    expect(message).toContain(`under another name: expected model.safetensors, found ${name}`);
+    expect(hint).toContain('rename it to model.safetensors');
+  });
+
+  test('they are there in an archive', async () => {
+    const { hint } = await refused('E_FILE_MISSING', made(named('model.safetensors.gz')));
+    expect(hint).toBe('Unpack it to model.safetensors.');
+  });
+
+  test.each(['weights', '0_Transformer', 'checkpoint-500'])('they lie in %s/', async name => {
+    const model = made(copy => {
+      mkdirSync(copy.path(name));
+      named(`${name}/model.safetensors`)(copy);
+    });
+    const { message, hint } = await refused('E_FILE_MISSING', model);
+    expect(message).toContain(`in a directory below: expected model.safetensors, found ${name}/model.safetensors`);
+    expect(hint).toContain(name === 'checkpoint-500' ? 'give the directory of the one that is wanted' : 'copy it here');
+  });
+
+  test.each(['global_step100', 'pytorch_model_fsdp_0', '__0_0.distcp', 'pytorch_model_fsdp.bin'])(
+    'there are only the pieces of a training run: %s',
+    async name => {
+      const { message, hint } = await refused('E_FILE_MISSING', made(instead({ [name]: '' })));
+      expect(message).toContain(`only the pieces that a training run saved: expected model.safetensors, found ${name}`);
+      expect(hint).toContain('merge-weights');
+    },
+  );
+
+  test('an empty pickle is not worth converting', async () => {
+    const { message, hint } = await refused('E_PICKLE_REFUSED', made(instead({ 'pytorch_model.bin': '' })));
+    expect(message).toContain('found an empty file');
     expect(hint).not.toContain('SentenceTransformer(directory).save');
   });
 
@@ -530,6 +640,39 @@ describe('tensors under a prefix that no model looks for', () => {
     );
   });
 
+  test('of two encoders neither is guessed', async () => {
+    const model = made(copy =>
+      copy.editTensors(all => {
+        for (const [name, tensor] of [...all]) {
+          all.delete(name);
+          all.set(`query.${name}`, tensor).set(`doc.${name}`, tensor);
+        }
+      }),
+    );
+    const { message, hint } = await refused('E_TENSOR_MISSING', model);
+    expect(message).toContain('all 37 tensors are there under "doc." and "query."');
+    expect(hint).toContain('several encoders');
+  });
+
+  test('half of them', async () => {
+    const model = made(copy =>
+      copy.editTensors(all => {
+        for (const [name, tensor] of [...all].filter((_, i) => i % 2 === 0)) {
+          all.delete(name);
+          all.set(`module.${name}`, tensor);
+        }
+      }),
+    );
+    expect((await refused('E_TENSOR_MISSING', model)).message).toContain(
+      'all 19 missing tensors are there under "module."',
+    );
+  });
+
+  test('that of DPR is looked for in a DPR alone, as in Python', async () => {
+    const { message } = await refused('E_TENSOR_MISSING', made(prefixed('ctx_encoder.bert_model.')));
+    expect(message).toContain('all 37 tensors are there under "ctx_encoder.bert_model."');
+  });
+
   test('in a Dense module', async () => {
     const model = made(prefixed('0.', '2_Dense/model.safetensors'), 'bert-mean-dense-layernorm');
     expect((await refused('E_TENSOR_MISSING', model)).message).toContain('all 2 tensors are there under "0."');
@@ -544,6 +687,85 @@ describe('tensors under a prefix that no model looks for', () => {
       'dpr-ctx-encoder',
     );
     expect((await refused('E_TENSOR_MISSING', model)).message).toContain('there under "ctx_encoder.bert_model."');
+  });
+});
+
+describe('tensors of another form than a BERT has', () => {
+  const QUERY = 'encoder.layer.0.attention.self.query';
+
+  test.each<[ErrorCode, string, RegExp, RegExp]>([
+    ['E_MODULE', `${QUERY}.lora_A.default.weight`, /an adapter that is not merged/, /merge_and_unload/],
+    ['E_TENSOR_DTYPE', `${QUERY}.weight_scale`, /a quantized model/, /before it was quantized/],
+    ['E_TENSOR_DTYPE', `${QUERY}.SCB`, /a quantized model/, /before it was quantized/],
+    [
+      'E_CONFIG',
+      'encoder.layer.0.attention.self.distance_embedding.weight',
+      /more tensors than a BERT/,
+      /architecture/,
+    ],
+    ['E_CONFIG', 'encoder.layer.2.output.dense.bias', /"num_hidden_layers": 2/, /not of the same model/],
+  ])('%s for one more: %s', async (code, name, what, remedy) => {
+    const model = made(copy =>
+      copy.editTensors(all => all.set(name, { dtype: 'F32', shape: [1], data: new Uint8Array(4) })),
+    );
+    const { message, hint } = await refused(code, model);
+    expect(message).toMatch(what);
+    expect(message).toContain(`found ${name}`);
+    expect(hint).toMatch(remedy);
+  });
+
+  test.each([
+    ['base_layer.weight', /an adapter that is not merged/],
+    ['qweight', /a quantized model/],
+    ['parametrizations.weight.original0', /remove_parametrizations/],
+  ])('in place of a weight: %s', async (name, what) => {
+    const model = made(copy =>
+      copy.editTensors(all => {
+        all.set(`${QUERY}.${name}`, all.get(`${QUERY}.weight`) as TensorToWrite);
+        all.delete(`${QUERY}.weight`);
+      }),
+    );
+    const { message, hint } = await refused('E_TENSOR_MISSING', model);
+    expect(message).toContain(`1 tensor missing: ${QUERY}.weight`);
+    expect(hint).toMatch(what);
+    expect((await checkDirectory(model.directory)).counts.errors).toBe(1);
+  });
+
+  test.each<[ErrorCode, string, (model: Model) => void]>([
+    [
+      'E_CONFIG',
+      'linear.bias',
+      model =>
+        model.edit('2_Dense/config.json', json => {
+          json.bias = false;
+        }),
+    ],
+    [
+      'E_MODULE',
+      'linear.lora_A.weight',
+      model =>
+        model.editTensors(
+          all => all.set('linear.lora_A.weight', { dtype: 'F32', shape: [1], data: new Uint8Array(4) }),
+          '2_Dense/model.safetensors',
+        ),
+    ],
+  ])('%s for a tensor that a Dense does not have, on which Python fails: %s', async (code, name, make) => {
+    const { message } = await refused(code, made(make, 'bert-cls-dense-tanh'));
+    expect(message).toContain(
+      `2_Dense/model.safetensors: the weights hold tensors that the module does not have: found "${name}"`,
+    );
+  });
+
+  test('the names of 2019 are read one by one', async () => {
+    await same(
+      made(copy =>
+        copy.editTensors(all => {
+          const name = 'encoder.layer.0.output.LayerNorm.weight';
+          all.set(name.replace('weight', 'gamma'), all.get(name) as TensorToWrite);
+          all.delete(name);
+        }),
+      ),
+    );
   });
 });
 
@@ -581,11 +803,33 @@ describe('config.json is that of something else', () => {
   });
 });
 
+describe('one file in the place of another', () => {
+  test.each(['1_Pooling', '2_Dense'])('config.json of the transformer in %s', async path => {
+    const model = made(copy => copy.write(`${path}/config.json`, copy.read('config.json')), 'bert-cls-dense-tanh');
+    const { message, hint } = await refused('E_CONFIG', model);
+    expect(message).toContain(
+      `${path}/config.json: this is the configuration of a transformer, not that of the module`,
+    );
+    expect(hint).toContain(`get ${path}/config.json again`);
+  });
+
+  test.each(['config.json', 'tokenizer.json', 'modules.json'])('half of %s', async name => {
+    const model = made(copy => copy.write(name, copy.read(name).slice(0, 250)));
+    expect((await refused('E_JSON', model)).hint).toBe('The file is cut short: copy or download it again.');
+    expect((await checkDirectory(model.directory)).verdict).toBe('incomplete');
+  });
+});
+
 describe('a name of the hub given as a path', () => {
   test.each([
     ['sentence-transformers/all-MiniLM-L6-v2', 'sentence-transformers/all-MiniLM-L6-v2 --local-dir all-MiniLM-L6-v2'],
     ['BAAI/bge-small-en-v1.5/', 'BAAI/bge-small-en-v1.5 --local-dir bge-small-en-v1.5'],
     ['https://huggingface.co/thenlper/gte-base', 'thenlper/gte-base --local-dir gte-base'],
+    ['https://huggingface.co/thenlper/gte-base/tree/main?x=1', 'thenlper/gte-base --local-dir gte-base'],
+    ['hf.co/thenlper/gte-base/blob/main/config.json', 'thenlper/gte-base --local-dir gte-base'],
+    ['hf://models/intfloat/e5-base-v2', 'intfloat/e5-base-v2 --local-dir e5-base-v2'],
+    ['BAAI/bge-m3@main', 'BAAI/bge-m3 --local-dir bge-m3'],
+    ['models--BAAI--bge-m3', 'BAAI/bge-m3 --local-dir bge-m3'],
     ['hf://intfloat/e5-base-v2', 'intfloat/e5-base-v2 --local-dir e5-base-v2'],
     ['all-MiniLM-L6-v2', 'ORGANIZATION/all-MiniLM-L6-v2 --local-dir all-MiniLM-L6-v2'],
   ])('%s', async (directory, command) => {

@@ -131,8 +131,16 @@ describe('layouts', () => {
     renameSync(join(snapshot, 'model.safetensors'), join(cache, 'blobs', 'feed'));
     symlinkSync('../../blobs/feed', join(snapshot, 'model.safetensors'));
     expect((await loadQuietly(snapshot)).encoder.dimension).toBe(32);
-    const error = await refusal('E_FILE_MISSING', () => SentenceEncoder.load(cache));
-    expect(error.hint).toBe('This is a cache of the Hugging Face hub: give a directory below its snapshots/.');
+    for (const above of [cache, join(cache, 'snapshots'), model.parent]) {
+      const { hint } = await refusal('E_FILE_MISSING', () => SentenceEncoder.load(above));
+      expect(hint).toBe(`This is a cache of the Hugging Face hub: give a directory below its snapshots/: ${snapshot}`);
+    }
+  });
+
+  test('the directory above that of a model, which is named', async () => {
+    const model = copyModel();
+    const { hint } = await refusal('E_FILE_MISSING', () => SentenceEncoder.load(model.parent));
+    expect(hint).toBe(`Give the directory in which modules.json lies: ${model.directory}`);
   });
 
   test('vocab.txt alone is a tokenizer', async () => {

@@ -1,8 +1,7 @@
 /** Many calls at once: they share passes and threads, the program goes on meanwhile, and each call ends as if it were alone. */
-import { readFileSync } from 'node:fs';
-import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { GlassbertError } from '../src/errors.ts';
-import { type Floats, type Input, type LoadOptions, type Progress, rowOf, SentenceEncoder } from '../src/index.ts';
+import { type Floats, type Input, type Progress, rowOf } from '../src/index.ts';
 import { openModelFiles } from '../src/io/files.ts';
 import { loadModel } from '../src/load-model.ts';
 import { type Packed, pooledVectors } from '../src/pooled.ts';
@@ -12,19 +11,10 @@ import type { Threads } from '../src/threads.ts';
 import { copyModel, FIXTURES } from './support/model-copy.ts';
 import { random } from './support/random.ts';
 import { refusal } from './support/refusal.ts';
+import { LONG_TEXT, load, SHORT_TEXTS } from './support/texts.ts';
 
-const { items }: { items: { text: string }[] } = JSON.parse(
-  readFileSync(new URL('fixtures/glassbert-mini/reference.json', import.meta.url), 'utf8'),
-);
-const texts = items.map(({ text }) => text).filter(text => text.length < 200);
-const many = (count: number): string[] => Array.from({ length: count }, (_, i) => `${i} ${texts[i % texts.length]}`);
-const LONG = 'The weather is lovely today, and so it was. '.repeat(40);
-
-async function load(options: LoadOptions, directory?: string): Promise<SentenceEncoder> {
-  const encoder = await SentenceEncoder.load(directory, options);
-  onTestFinished(() => encoder.dispose());
-  return encoder;
-}
+const many = (count: number): string[] =>
+  Array.from({ length: count }, (_, i) => `${i} ${SHORT_TEXTS[i % SHORT_TEXTS.length]}`);
 
 /**
  * What `run` gives, how long it took, how often a timer of 5 ms fired meanwhile, and how many turns the event loop had, which
@@ -66,11 +56,9 @@ describe.each([{ threads: 1 }, { threads: 2 }])('$threads threads', options => {
   test('calls of all sizes at once have the bits that they have alone', async () => {
     const encoder = await load(options);
     const { integer } = random(7);
-    const calls = Array.from({ length: 25 }, (): Input[] =>
-      Array.from({ length: integer(12) }, (): Input => {
-        const [a, b] = [texts[integer(texts.length)], texts[integer(texts.length)]];
-        return [a, '', [a, b] as const, LONG][Math.min(3, integer(60) >> 4)];
-      }),
+    const short = (): string => SHORT_TEXTS[integer(SHORT_TEXTS.length)];
+    const calls = Array.from({ length: 12 }, (): Input[] =>
+      Array.from({ length: integer(12) }, () => [short(), '', [short(), short()] as const, LONG_TEXT][integer(4)]),
     );
     const alone = [];
     for (const call of calls) alone.push(await encoder.encode(call, { prompt: 'p: ' }));
@@ -129,8 +117,8 @@ describe('prompts that the pooling leaves out', () => {
     const encoder = await load({ threads: 2 }, model.directory);
     const prompts = ['', 'one: ', 'a much longer prompt: '];
     const alone = [];
-    for (const prompt of prompts) alone.push(await encoder.encode(texts[0], { prompt }));
-    const all = await Promise.all(prompts.map(prompt => encoder.encode(texts[0], { prompt })));
+    for (const prompt of prompts) alone.push(await encoder.encode(SHORT_TEXTS[0], { prompt }));
+    const all = await Promise.all(prompts.map(prompt => encoder.encode(SHORT_TEXTS[0], { prompt })));
     expect(all).toEqual(alone);
     expect(alone[0]).not.toEqual(alone[1]);
   });
@@ -207,16 +195,96 @@ test('a call that comes while a large one is under way is in the next pass that 
   expect(given.reduce((sum, { starts }) => sum + starts.length - 1, 0)).toBe(1001);
 });
 
-describe('memory', () => {
-  /** Kernels without room for more than so many rows. */
-  const small = (rows: number): Kernels => ({
-    ...referenceKernels,
-    floats(N, D) {
-      if (N > rows) throw new GlassbertError('E_MEMORY', 'there is not enough memory');
-      return referenceKernels.floats(N, D);
+test('a model without layers, whose cost per token is next to nothing, is computed in passes of bounded size too', async () => {
+  const model = copyModel('bert-mean-normalize');
+  model.edit('config.json', json => ({ ...json, num_hidden_layers: 0 }));
+  model.editTensors(tensors => {
+    for (const name of [...tensors.keys()]) if (name.includes('encoder.layer.')) tensors.delete(name);
+  });
+  const encoder = await load({ threads: 1 }, model.directory);
+  const counts: number[] = [];
+  const onProgress = ({ texts }: Progress): void => void counts.push(texts);
+  await encoder.encode(new Array(300).fill(LONG_TEXT), { batchSize: 100, onProgress });
+  const largestPass = Math.max(...counts.map((texts, i) => texts - (counts[i - 1] ?? 0)));
+  expect(encoder.maxSeqLength * largestPass).toBe(512); // tokens
+});
+
+test('any number of calls of texts without a token comes to its end', async () => {
+  const model = await loadModel(await openModelFiles(`${FIXTURES}bert-mean-normalize`), { kernels: 'reference' });
+  const run = async ({ starts }: Packed) => new Float32Array(32 * (starts.length - 1));
+  const threads = { count: 2, run, runTogether: run, dispose: async () => {} } as unknown as Threads;
+  const schedule = new Schedule({ ...model, modules: [], threads });
+  const empty = { ids: new Int32Array(), typeIds: new Int32Array(), tokens: [], truncated: false };
+  let received = 0;
+  const request = { total: 1, skip: 0, batchSize: 32, tokenize: () => empty, receive: () => received++ };
+  // So many that to look at each takes longer than the caller's thread may work in a turn.
+  await Promise.all(Array.from({ length: 50_000 }, () => schedule.run(request)));
+  expect(received).toBe(50_000);
+});
+
+/** Kernels without room for more than so many rows. */
+const small = (rows: number): Kernels => ({
+  ...referenceKernels,
+  floats(N, D) {
+    if (N > rows) throw new GlassbertError('E_MEMORY', 'there is not enough memory');
+    return referenceKernels.floats(N, D);
+  },
+});
+
+test('whatever fails and in whatever order, each call ends once: with its own bits, or with an error of its own', async () => {
+  const model = await loadModel(await openModelFiles(`${FIXTURES}bert-mean-normalize`), { kernels: 'reference' });
+  const { real, integer, pick } = random(11);
+  const encodings = SHORT_TEXTS.slice(0, 12).map(text => model.tokenizer.encode(text));
+  const request = { skip: 0, batchSize: 32 };
+  const expected: Floats[] = [];
+  await new Schedule(model).run({
+    ...request,
+    total: encodings.length,
+    tokenize: text => encodings[text],
+    receive: (text, vector) => {
+      expected[text] = vector.slice();
     },
   });
 
+  const outcomes = new Set<string>(); // which errors come is a matter of time, beside 'done'
+  for (let round = 0; round < 12; round++) {
+    const [failing, rows] = [pick([0, 0.1]), pick([1000, 25])];
+    const kernels = small(rows);
+    const run = async (packed: Packed): Promise<Floats> => {
+      if (real() < 0.5) await new Promise(resolve => setImmediate(resolve));
+      if (real() < failing) throw new GlassbertError('E_THREAD', 'a thread is gone');
+      return pooledVectors(kernels, model.encoder, packed).slice();
+    };
+    const threads = { count: 1 + integer(3), run, runTogether: run, dispose: async () => {} } as unknown as Threads;
+    const schedule = new Schedule({ ...model, kernels, threads: pick([null, threads]) });
+    const call = async (): Promise<string> => {
+      const texts = Array.from({ length: pick([0, 1, 5, 40]) }, () => integer(encodings.length));
+      const received: number[] = [];
+      const tokenize = (text: number) => encodings[texts[text]];
+      const receive = (text: number, vector: Floats): void => {
+        received.push(text);
+        expect(vector).toEqual(expected[texts[text]]);
+      };
+      const signal = real() < 0.2 ? AbortSignal.timeout(integer(5)) : undefined;
+      try {
+        await schedule.run({ total: texts.length, tokenize, receive, signal, ...request });
+      } catch (error) {
+        expect(error, String(error)).toBeInstanceOf(error instanceof GlassbertError ? GlassbertError : DOMException);
+        return error instanceof GlassbertError ? error.code : 'aborted';
+      }
+      expect(received.sort((a, b) => a - b)).toEqual([...texts.keys()]);
+      return 'done';
+    };
+    const calls = Array.from({ length: 15 }, call);
+    if (round % 4 === 3) setImmediate(() => void schedule.dispose());
+    for (const outcome of await Promise.all(calls)) outcomes.add(outcome);
+  }
+  const possible = ['done', 'aborted', 'E_DISPOSED', 'E_MEMORY', 'E_THREAD'];
+  expect([...outcomes].filter(outcome => !possible.includes(outcome))).toEqual([]);
+  expect(outcomes).toContain('done');
+});
+
+describe('memory', () => {
   test.each(['here', 'in threads'])('texts that have none together are computed alone, %s', async where => {
     const files = await openModelFiles(`${FIXTURES}bert-mean-normalize`);
     const model = await loadModel(files, { kernels: 'reference' });
@@ -351,7 +419,7 @@ describe('signal', () => {
 describe('onProgress', () => {
   test.each([1, 2])('counts texts, tokens and those that were cut (%d threads)', async threads => {
     const encoder = await load({ threads });
-    const inputs = [...many(60), LONG, LONG];
+    const inputs = [...many(60), LONG_TEXT, LONG_TEXT];
     const reports: Progress[] = [];
     await encoder.encode(inputs, { onProgress: progress => reports.push(progress), batchSize: 8 });
     const tokens = inputs.reduce((sum, text) => sum + encoder.tokenize(text).ids.length, 0);

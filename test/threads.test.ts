@@ -6,51 +6,37 @@ import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { type LoadOptions, SentenceEncoder } from '../src/index.ts';
 import { Threads } from '../src/threads.ts';
 import { FIXTURES } from './support/model-copy.ts';
 import { refusal } from './support/refusal.ts';
-
-const { items }: { items: { text: string }[] } = JSON.parse(
-  readFileSync(new URL('fixtures/glassbert-mini/reference.json', import.meta.url), 'utf8'),
-);
-const texts = items.map(({ text }) => text);
-
-const LONG = 'The weather is lovely today, and so it was. '.repeat(40);
-
-async function load(options: LoadOptions, directory?: string): Promise<SentenceEncoder> {
-  const encoder = await SentenceEncoder.load(directory, options);
-  onTestFinished(() => encoder.dispose());
-  return encoder;
-}
+import { LONG_TEXT, load, TEXTS } from './support/texts.ts';
 
 test('one, two and three threads give the same bits, whatever the batch', async () => {
-  const expected = await (await load({ threads: 1 })).encode(texts);
+  const expected = await (await load({ threads: 1 })).encode(TEXTS);
   for (const threads of [2, 3]) {
     const encoder = await load({ threads });
     expect(encoder.report.threads).toBe(threads);
-    expect(await encoder.encode(texts)).toEqual(expected);
-    expect(await encoder.encode(texts, { batchSize: 5 })).toEqual(expected);
-    const [a, b] = await Promise.all([encoder.encode(texts), encoder.encode(texts, { batchSize: 3 })]);
+    expect(await encoder.encode(TEXTS)).toEqual(expected);
+    expect(await encoder.encode(TEXTS, { batchSize: 5 })).toEqual(expected);
+    const [a, b] = await Promise.all([encoder.encode(TEXTS), encoder.encode(TEXTS, { batchSize: 3 })]);
     expect([a, b]).toEqual([expected, expected]);
   }
 });
 
 test('a text alone is computed by all threads together, with the bits of one', async () => {
-  const long = LONG;
-  const expected = await (await load({ threads: 1 })).encode(long);
+  const expected = await (await load({ threads: 1 })).encode(LONG_TEXT);
   for (const threads of [2, 3]) {
     const encoder = await load({ threads });
-    for (let i = 0; i < 3; i++) expect(await encoder.encode(long)).toEqual(expected);
+    for (let i = 0; i < 3; i++) expect(await encoder.encode(LONG_TEXT)).toEqual(expected);
     // While one call has the threads, another takes its turn or does without.
-    const all = await Promise.all([encoder.encode(long), encoder.encode(long), encoder.encode(texts)]);
+    const all = await Promise.all([encoder.encode(LONG_TEXT), encoder.encode(LONG_TEXT), encoder.encode(TEXTS)]);
     expect(all.slice(0, 2)).toEqual([expected, expected]);
   }
 });
 
 test('modules after the pooling run on what threads give back', async () => {
   for (const name of ['bert-mean-dense-layernorm', 'bert-cls-dense-tanh']) {
-    const many = texts.concat(texts, texts);
+    const many = TEXTS.concat(TEXTS, TEXTS);
     const expected = await (await load({ threads: 1 }, FIXTURES + name)).encode(many);
     expect(await (await load({ threads: 2 }, FIXTURES + name)).encode(many, { batchSize: 7 })).toEqual(expected);
   }
@@ -63,13 +49,13 @@ test('only the fast kernels have threads; a number that makes no sense is refuse
 
 test('after dispose a call fails with a typed error, and so does one under way', async () => {
   const encoder = await load({ threads: 2 });
-  const underWay = refusal('E_DISPOSED', () => encoder.encode(texts, { batchSize: 4 }));
+  const underWay = refusal('E_DISPOSED', () => encoder.encode(TEXTS, { batchSize: 4 }));
   await new Promise(resolve => setTimeout(resolve, 20));
   await encoder.dispose();
   const error = await underWay;
   expect(error.message).toBe('the encoder was disposed of');
-  await refusal('E_DISPOSED', () => encoder.encode(texts));
-  await refusal('E_DISPOSED', () => encoder.encode(texts.join(' ')));
+  await refusal('E_DISPOSED', () => encoder.encode(TEXTS));
+  await refusal('E_DISPOSED', () => encoder.encode(TEXTS.join(' ')));
 });
 
 test('a thread that dies fails what it had, and the next call gets another', async () => {
@@ -87,6 +73,10 @@ test('a thread that dies fails what it had, and the next call gets another', asy
     await refusal('E_THREAD', () => a);
     await refusal('E_THREAD', () => b);
   }
+  // The next call may come in the very moment in which the last one fails.
+  const [together, beside] = [threads.runTogether(packed), threads.run(packed)];
+  const next = beside.catch(() => threads.run(packed));
+  for (const call of [together, beside, next]) await refusal('E_THREAD', () => call);
   await threads.dispose();
 });
 
@@ -101,12 +91,12 @@ test.each([0, 1, 2])(
     });
     onTestFinished(() => spy.mockRestore());
     const encoder = await load({ threads: 3 });
-    const expected = await encoder.encode(LONG);
+    const expected = await encoder.encode(LONG_TEXT);
     expect(workers.size).toBe(3);
 
     let turns = 0;
     const timer = setInterval(() => turns++, 1);
-    const underWay = refusal('E_THREAD', () => encoder.encode(LONG));
+    const underWay = refusal('E_THREAD', () => encoder.encode(LONG_TEXT));
     await new Promise(resolve => setImmediate(resolve));
     const begin = performance.now();
     await [...workers][which].terminate();
@@ -114,7 +104,7 @@ test.each([0, 1, 2])(
     // Not the ten seconds that an answer was waited for once, and the program went on meanwhile.
     expect(performance.now() - begin).toBeLessThan(8000);
     clearInterval(timer);
-    expect(await encoder.encode(LONG)).toEqual(expected);
+    expect(await encoder.encode(LONG_TEXT)).toEqual(expected);
     expect(workers.size).toBe(4);
     expect(turns).toBeGreaterThan(0);
   },

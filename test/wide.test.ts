@@ -3,15 +3,10 @@
  * is its business, and differs between versions; that `wide` says which it was is ours.
  */
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { SentenceEncoder, type Warning } from '../src/index.ts';
-import { wideKernels } from '../src/tensor/simd/kernels.ts';
-
-const { items }: { items: { text: string }[] } = JSON.parse(
-  readFileSync(new URL('fixtures/glassbert-mini/reference.json', import.meta.url), 'utf8'),
-);
-const texts = items.map(({ text }) => text);
+import { wideKernels } from '../src/tensor/simd/wide.ts';
+import { TEXTS } from './support/texts.ts';
 
 test.each(['simd', 'int8'] as const)(
   '%s, wide, gives the bits that it gives otherwise, or says that it is not wide',
@@ -25,26 +20,30 @@ test.each(['simd', 'int8'] as const)(
     });
     const refused = warnings.some(({ code }) => code === 'W_NOT_WIDE');
     expect(wide.report.kernels).toBe(refused ? kernels : `${kernels} wide`);
-    const [a, b] = [await narrow.encode(texts), await wide.encode(texts)];
+    const [a, b] = [await narrow.encode(TEXTS), await wide.encode(TEXTS)];
     await wide.dispose();
     expect(b).toEqual(a);
   },
 );
 
-test('kernels that have nothing to widen are what they are', async () => {
-  expect((await SentenceEncoder.load(undefined, { kernels: 'reference', wide: true })).report.kernels).toBe(
-    'reference',
-  );
+test.each(['reference', 'oracle'] as const)('%s has nothing to widen, and says so', async kernels => {
+  const warnings: Warning[] = [];
+  const options = { wide: true, onWarning: (warning: Warning) => warnings.push(warning) };
+  const { report } = await (kernels === 'oracle'
+    ? SentenceEncoder.load(undefined, { ...options, kernels })
+    : SentenceEncoder.load(undefined, { ...options, kernels }));
+  expect(report.kernels).toBe(kernels);
+  expect(warnings.map(({ code }) => code)).toEqual(['W_NOT_WIDE']);
 });
 
 describe('an engine whose flag does nothing is not called wide, in a process of its own', () => {
-  const kernels = new URL('../src/tensor/simd/kernels.ts', import.meta.url).href;
+  const wide = new URL('../src/tensor/simd/wide.ts', import.meta.url).href;
   const widthAfter = (damage: string): string => {
     const program = `
       import v8 from 'node:v8';
       const { setFlagsFromString } = v8;
       ${damage};
-      const { wideKernels } = await import('${kernels}');
+      const { wideKernels } = await import('${wide}');
       const wide = wideKernels();
       process.stdout.write(String(wide === null ? wideKernels({ int8: true }) : wide.name));`;
     return execFileSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' });

@@ -47,6 +47,16 @@ const REFUSED_KEYS: readonly [key: string, why: string, hint?: string][] = [
   ['pruned_heads', 'heads of attention are left out'],
 ];
 
+/** The keys with a default, in whose place transformers 5 takes no null (BertConfig is checked by `strict` of huggingface_hub). */
+const NEVER_NULL = [
+  'hidden_act',
+  'layer_norm_eps',
+  'type_vocab_size',
+  'is_decoder',
+  'add_cross_attention',
+  'projection_dim',
+];
+
 /**
  * The longest BERTs published have 8,192 positions. What attention costs grows with the square of a text's tokens, and this is
  * where a file's bound on them is bounded itself.
@@ -82,6 +92,7 @@ export function parseBertConfig(config: Fields): BertConfig {
   }
   config.string('position_embedding_type', { oneOf: ['absolute'], default: 'absolute' });
   config.string('feed_forward_type', { oneOf: ['original'], default: 'original' }); // of JinaBERT, which has a type of BERT
+  config.neverNull(NEVER_NULL);
   for (const [key, why, hint] of REFUSED_KEYS) {
     if (isEmpty(config.raw(key))) continue;
     throw new GlassbertError('E_CONFIG', `"${key}" is not supported: ${why}`, { file: config.file, hint });
@@ -117,8 +128,8 @@ const CLASSIFIER =
 
 /** What in config.json says that the model was trained to classify texts or to score pairs; null where nothing does. */
 export function signOfClassifier(config: Fields): string | null {
-  const architectures = config.array('architectures', { default: [] });
-  const head = architectures.find(name => typeof name === 'string' && CLASSIFIER.test(name));
+  const architectures = config.raw('architectures'); // of a configuration that may have been refused
+  const head = [architectures].flat().find(name => typeof name === 'string' && CLASSIFIER.test(name));
   if (head !== undefined) return `"architectures" of config.json names ${quote(String(head))}`;
   // What CrossEncoder writes, since sentence-transformers 4 and before.
   if (config.has('sentence_transformers')) {

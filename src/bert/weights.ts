@@ -3,7 +3,7 @@
  * `encoder.layer.{l}.attention.self.query` in model.safetensors.
  */
 import { GlassbertError } from '../errors.ts';
-import { TensorPlan, type Weights } from '../io/weights.ts';
+import { formOf, TensorPlan, type Weights } from '../io/weights.ts';
 import type { EmbeddingTables, Kernels, LayerNorm, Linear } from '../tensor/kernels.ts';
 import type { BertConfig } from './config.ts';
 
@@ -32,7 +32,8 @@ export interface LoadedBert {
 }
 
 /** One encoder saved by itself, inside a model with a head, and inside DPR. Each is tried; none is guessed. */
-const PREFIXES = ['', 'bert.', 'question_encoder.bert_model.', 'ctx_encoder.bert_model.'];
+const PREFIXES = ['', 'bert.'];
+const ALL_PREFIXES = [...PREFIXES, 'question_encoder.bert_model.', 'ctx_encoder.bert_model.'];
 
 /** DPR saves its two encoders under different names; the class in config.json tells which one a directory holds. */
 const DPR_PREFIXES: ReadonlyMap<string, string> = new Map([
@@ -87,14 +88,15 @@ export async function loadBert(files: Weights, config: BertConfig, kernels: Kern
   }
 
   const unused = plan.unused();
-  refuseLayersBeyond(unused, prefix, config, files);
+  if (plan.isWhole) refuseLayersBeyond(unused, prefix, config, files);
   return { weights: { embeddings, layer, encode_proj }, prefix, unused };
 }
 
 function findPrefix(files: Weights, config: BertConfig): string {
   const expected = DPR_PREFIXES.get(config.architecture);
   if (expected !== undefined) return `${expected}bert_model.`;
-  const present = PREFIXES.filter(prefix => files.tensors.has(`${prefix}embeddings.word_embeddings.weight`));
+  const prefixes = config.model_type === 'dpr' ? ALL_PREFIXES : PREFIXES;
+  const present = prefixes.filter(prefix => files.tensors.has(`${prefix}embeddings.word_embeddings.weight`));
   if (present.length > 1) {
     const found = present.map(prefix => `"${prefix}"`).join(' and ');
     throw new GlassbertError('E_TENSOR_DUPLICATE', 'the weights hold more than one encoder', {
@@ -113,6 +115,16 @@ function findPrefix(files: Weights, config: BertConfig): string {
 function refuseLayersBeyond(unused: readonly string[], prefix: string, config: BertConfig, files: Weights): void {
   const layer = unused.find(name => name.startsWith(`${prefix}encoder.layer.`));
   if (layer === undefined) return;
+  const [l] = layer.slice(`${prefix}encoder.layer.`.length).split('.');
+  if (Number(l) < config.num_hidden_layers) {
+    const form = formOf(layer);
+    const summary = `the weights are ${form === undefined ? 'of an encoder with more tensors than a BERT has' : `those of ${form.what}`}`;
+    throw new GlassbertError(form?.code ?? 'E_CONFIG', summary, {
+      file: files.fileOf(layer),
+      found: layer,
+      hint: form?.hint ?? 'The model is of another architecture than config.json says.',
+    });
+  }
   throw new GlassbertError('E_CONFIG', 'the weights hold encoder tensors that config.json does not account for', {
     file: files.fileOf(layer),
     expected: `"num_hidden_layers": ${config.num_hidden_layers}`,

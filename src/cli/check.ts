@@ -7,6 +7,7 @@ import { type CompletenessReport, checkDirectory } from '../index.ts';
 import { TRUST_EXIT, TRUST_EXIT_HELP } from './exit-codes.ts';
 import { withHashingProgress } from './hashing.ts';
 import { count, dim, json, print, section, visible } from './terminal.ts';
+import { withFewUnused } from './unused.ts';
 
 export function addCheck(program: Command): void {
   program
@@ -39,7 +40,7 @@ const EXIT_OF_VERDICT: Record<CompletenessReport['verdict'], number> = {
 
 async function check(directory: string, { json: asJson }: { json?: boolean }): Promise<void> {
   const report = await withHashingProgress(onProgress => checkDirectory(directory, { onProgress }));
-  await print(asJson ? `${json(report, 2)}\n` : formatReport(report));
+  await print(asJson ? `${json({ ...report, model: withFewUnused(report.model) }, 2)}\n` : formatReport(report));
   process.exitCode = EXIT_OF_VERDICT[report.verdict];
 }
 
@@ -96,10 +97,7 @@ function formatFindings(heading: string, findings: readonly Finding[]): string {
 
 /** Where there is a network, and then by hand to where there is none. */
 function formatOrigin({ origin, findings }: CompletenessReport): string {
-  const missing = findings.filter(({ code }) => code === 'E_FILE_MISSING' || code === 'E_WEIGHTS_PLACEHOLDER');
-  const files = [...new Set(missing.map(({ file }) => file))].filter(
-    file => /^[A-Za-z0-9._/ -]+$/.test(file) && file !== '.',
-  );
+  const files = [...new Set(findings.flatMap(toGet))].filter(file => /^[A-Za-z0-9._/ -]+$/.test(file) && file !== '.');
   if (origin === null || files.length === 0) return '';
   const { id, source, guess } = origin;
   const revision = origin.revision === null ? '' : ` --revision ${origin.revision}`;
@@ -110,6 +108,13 @@ function formatOrigin({ origin, findings }: CompletenessReport): string {
       : ['published as', `${visible(id)}, as ${visible(source)} says`],
     ['with a network', `hf download ${visible(id)} ${named}${revision} --local-dir DIR`],
   ]);
+}
+
+/** The files that a finding says to get: the one that is missing; one that lies in the place of others, with these. */
+function toGet({ code, file, hint }: Finding): string[] {
+  if (code === 'E_FILE_MISSING' || code === 'E_WEIGHTS_PLACEHOLDER') return [file];
+  const [, names] = (code === 'E_CONFIG' && /: get (.+) again\./.exec(hint ?? '')) || [];
+  return names === undefined ? [] : [file, ...names.split(' and ').slice(1)];
 }
 
 function modelRows({ model }: CompletenessReport): string[][] {

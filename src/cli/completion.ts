@@ -27,7 +27,7 @@ interface Described {
   readonly options: readonly { readonly flags: readonly string[]; readonly summary: string; readonly value: Value }[];
 }
 
-/** What follows an option: nothing, one of some words, a directory, a file, or something that nobody knows. */
+/** What follows an option: nothing, one of some words, a directory, a file, or something that cannot be completed. */
 type Value = null | readonly string[] | 'directory' | 'file' | 'other';
 
 function describe(program: Command): Described[] {

@@ -32,7 +32,7 @@ dimension    ${encoder.dimension}
   talk(`
 These three sentences are examples. Try:
   ${self} embed "A sentence of yours."
-  ${self} similar "a cat" "a dog" "a house"
+  ${self} similar "I forgot my login." "How do I reset my password?" "The train leaves at noon."
   ${self} inspect
   ${self} --help`);
 }

@@ -15,6 +15,7 @@ import { describeModel, type ModelDescription } from '../load-model.ts';
 import type { SettingOptions } from '../settings.ts';
 import { type LoadFlags, loadEncoder, modelOf, withLoading } from './options.ts';
 import { count, dim, json, print, section, visible } from './terminal.ts';
+import { listUnused, withFewUnused } from './unused.ts';
 
 type InspectFlags = LoadFlags & { readonly json?: boolean };
 
@@ -47,7 +48,8 @@ async function inspect(directory: string | undefined, flags: InspectFlags): Prom
   }
   const model = directory ?? flags.model;
   const report = await reportOf({ ...flags, ...(model === undefined ? {} : { model }) });
-  await print(flags.json ? `${json(report, 2)}\n` : formatReport(report));
+  const printed = 'missing' in report ? report : withFewUnused(report);
+  await print(flags.json ? `${json(printed, 2)}\n` : formatReport(report));
 }
 
 /** The report of a model without its weights, and why they are not there. */
@@ -103,6 +105,7 @@ function formatReport(report: LoadReport | PartialReport): string {
     ),
     section('Tokenizer', [
       ['kind', tokenizer.kind],
+      ['class', visible(tokenizer.class)],
       ['vocabulary', count(tokenizer.vocabSize)],
       ...tokenizer.notes.map(note => ['note', visible(note)]),
     ]),
@@ -167,13 +170,16 @@ function verificationRows(verification: Verification | null): string[][] {
   ];
 }
 
-function weightsRows({ files, prefix, tensors, parameters, dtypes, unused }: WeightsReport): string[][] {
+function weightsRows(report: WeightsReport): string[][] {
+  const { files, prefix, tensors, parameters, dtypes } = report;
+  const { listed, beyond } = listUnused(report);
   const types = Object.entries(dtypes).map(([dtype, number]) => `${number} ${visible(dtype)}`);
   return [
     ...files.map(file => ['file', visible(file)]),
     ['tensors', `${count(tensors)} (${types.join(', ')})`],
     ['parameters', count(parameters)],
     ...(prefix === '' ? [] : [['prefix', visible(prefix)]]),
-    ...unused.map(name => ['unused', visible(name)]),
+    ...listed.map(name => ['unused', visible(name)]),
+    ...(beyond === 0 ? [] : [['', `and ${count(beyond)} more`]]),
   ];
 }

@@ -1,6 +1,6 @@
 /**
- * What is done when a signal ends the program: Ctrl-C, `kill`, a terminal that is closed. Each waits for nothing; who wants to be
- * asked says so with `onInterrupt`. A second signal finds the program gone.
+ * What is done when a signal ends the program: Ctrl-C, `kill`, a terminal that is closed. The actions of `onInterrupt` run,
+ * none of which waits for anything, and the program ends at once; so there is no second signal.
  */
 import { EXIT } from './exit-codes.ts';
 
@@ -16,7 +16,7 @@ export function onInterrupt(act: () => void): () => void {
   };
 }
 
-/** Files under way are removed on exit, see output.ts. */
+/** Unfinished output files are removed on exit, see output.ts. */
 export function endOnSignals(): void {
   for (const [signal, exitCode] of Object.entries(SIGNALS)) {
     process.once(signal, () => {

@@ -3,7 +3,7 @@
  * The command line: one file per command.
  *
  * Data goes to stdout, talk to stderr. Whatever goes wrong ends in one line with a code, a hint, and an exit code
- * of exit-codes.ts; a stack trace is for bugs, and shown to who asks for it with GLASSBERT_DEBUG=1.
+ * of exit-codes.ts; a stack trace is for bugs, and GLASSBERT_DEBUG=1 shows it.
  */
 import { readFileSync } from 'node:fs';
 import { styleText } from 'node:util';

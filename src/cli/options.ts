@@ -19,7 +19,7 @@ export type LoadFlags = ModelFlags & Pick<LoadOptions, 'kernels' | 'pooling' | '
 /** The model directory where no argument names one. */
 export const MODEL_VARIABLE = 'GLASSBERT_MODEL';
 
-/** Vectors of 256 bits where the engine has them: the flag of V8 holds for the whole process, and the process is ours. */
+/** SIMD vectors of 256 bits where the engine has them: the flag of V8 holds for the whole process, and the process is ours. */
 export function loadEncoder(
   { model, kernels, pooling, wide = 'auto', threads, maxSeqLength }: LoadFlags,
   onWarning: (warning: Warning) => void = warn,
@@ -75,11 +75,8 @@ export function withLoading(command: Command): Command {
       '--kernels <name>',
       'who computes: auto, simd, int8 (approximate), reference, or oracle for f64 (default: auto)',
     )
-    .option('--wide', 'vectors of 256 bits, even where a last bit changes by them')
-    .option(
-      '--no-wide',
-      'no vectors of 256 bits, which need an experimental flag of V8 (default: where no bit changes)',
-    )
+    .option('--wide', 'compute in SIMD vectors of 256 bits, even where that changes the last bit of a result')
+    .option('--no-wide', 'compute in SIMD vectors of 128 bits (default: 256 where V8 has them and no bit changes)')
     .option('--threads <n>', 'how many threads compute (default: as many as processors)', parseCount)
     .option('--max-seq-length <n>', 'cut texts after n tokens, special ones included', parseCount)
     .option('--pooling <modes>', `override the model's pooling: ${POOLING_MODES.join(', ')}`, parsePooling);

@@ -38,9 +38,9 @@ export interface Output {
 export const STDOUT: Output = { write: print, commit: async () => {}, close: async () => {} };
 
 /**
- * A file beside the one named, renamed in the end when all of it is on the disk; when the program ends before (short of
- * SIGKILL), it is removed and what was under the name before is untouched. Its own name is random: what a killed run
- * left is in nobody's way.
+ * A file beside the one named, renamed when all of it is on the disk. When the program ends before that (by anything but
+ * SIGKILL), the file is removed, and what was under the name is untouched. Its own name is random, so that what a killed run
+ * left is not in the way of the next.
  *
  * Writing is synchronous, so that a signal finds every write done or not begun.
  *

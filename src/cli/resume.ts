@@ -1,10 +1,10 @@
 /**
- * An output that was interrupted and is gone on with.
+ * Resuming an output that was interrupted.
  *
  * What is kept is compared with the input, row by row: the ids must be the same, and some of the vectors are computed again.
- * Since a text has the same bits in every batch, one that differs in a digit is of another model, another text or other
- * options. Computed are the vectors of the texts 0, 1, 3, 7, 15, ... and the last one: what changed between two of them
- * with the ids unchanged is not noticed.
+ * Since a text has the same bits in every batch, a vector that differs in a digit is of another model, another text or other
+ * options. The vectors of the texts 0, 1, 3, 7, 15, ... and of the last one are computed: a change between two of these that
+ * leaves the ids as they are is not noticed.
  */
 import { createReadStream } from 'node:fs';
 import { GlassbertError } from '../errors.ts';

@@ -7,7 +7,7 @@ import { relative, sep } from 'node:path';
 import { type ErrorCode, GlassbertError, printable, type Refuse } from '../errors.ts';
 import type { Warning } from '../io/load-report.ts';
 
-/** An `error` keeps the directory from being complete; a `warning` needs somebody's judgement; a `note` is to be known. */
+/** An `error` keeps the directory from being complete; a `warning` needs a person's judgement; a `note` is for information. */
 export type Severity = 'error' | 'warning' | 'note';
 
 /**
@@ -120,8 +120,9 @@ export class Findings {
     this.first ??= error.code;
     const file = this.nameOf(error);
     const explanation = this.explanations.get(file);
-    // Where a pickle would stand is of no interest: it is refused.
-    if (explanation !== undefined && error.code !== 'E_PICKLE_REFUSED') return this.addOnce(explanation);
+    // What would stand there is of no interest where it is refused: a pickle, an adapter.
+    if (explanation !== undefined && error.code !== 'E_PICKLE_REFUSED' && error.code !== 'E_MODULE')
+      return this.addOnce(explanation);
     const lookalike = error.code === 'E_FILE_MISSING' ? this.lookalikes.get(fold(file)) : undefined;
     this.add({
       severity: 'error',
@@ -226,7 +227,7 @@ function kindOf({ code, hint }: GlassbertError): Kind {
   if (code === 'E_DIGEST' || code === 'E_UNCOVERED') return 'integrity';
   if (SIGNATURE.includes(code)) return 'signature';
   // A file that ends too early is the ordinary fate of a copy, no attack.
-  if (code === 'E_SAFETENSORS' && hint?.startsWith('The file is cut short')) return 'incomplete';
+  if (['E_SAFETENSORS', 'E_JSON'].includes(code) && hint?.startsWith('The file is cut short')) return 'incomplete';
   return UNSAFE.includes(code) ? 'unsafe' : 'incomplete';
 }
 

@@ -6,7 +6,7 @@ import { type BertConfig, parseBertConfig } from '../bert/config.ts';
 import type { ErrorCode, GlassbertError } from '../errors.ts';
 import { refuseAdapter } from '../io/adapters.ts';
 import { readFields } from '../io/config-files.ts';
-import type { ModelFiles } from '../io/files.ts';
+import { type ModelFiles, nameIn } from '../io/files.ts';
 import { type Fields, fields } from '../io/json-fields.ts';
 import type { LoadReport, WeightsReport } from '../io/load-report.ts';
 import { type ModelDirectory, readSentenceConfig, readTransformerConfig, SAVED } from '../io/model-directory.ts';
@@ -17,7 +17,7 @@ import { tokenizerOf } from '../text/load-tokenizer.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import type { Findings } from './findings.ts';
 import { checkModule, checkModules } from './modules.ts';
-import { areThere, checkEncoderWeights, nameOf } from './weights.ts';
+import { areThere, checkEncoderWeights } from './weights.ts';
 
 /** What could be made of the directory; null where it could not. */
 export interface CheckedModel {
@@ -61,7 +61,7 @@ export async function checkModel(files: ModelFiles, findings: Findings): Promise
   const tokenizer = hasTokenizer ? await checkTokenizerOf(transformer, config, settings, findings) : undefined;
   if (transformer.config.has('auto_map')) {
     const message = 'config.json names code that comes with the model. It is not run.';
-    findings.warn('W_CODE_IGNORED', 'incomplete', nameOf(path, 'config.json'), message);
+    findings.warn('W_CODE_IGNORED', 'incomplete', nameIn(path, 'config.json'), message);
   }
 
   const description = findings.counts.error > before;
@@ -131,21 +131,21 @@ async function readTransformerFiles(
   findings: Findings,
 ): Promise<{ transformer: TransformerFiles; hasConfig: boolean; hasTokenizer: boolean }> {
   const config = await findings.attempt(async () => {
-    if (listed && !(await files.has(nameOf(path, 'config.json')))) return undefined;
+    if (listed && !(await files.has(nameIn(path, 'config.json')))) return undefined;
     return readTransformerConfig(files, path);
   });
   const sentenceConfig = await findings.attempt(() => readSentenceConfig(files, path));
   const tokenizerConfig = await findings.attempt(() => readTokenizerConfig(files, path));
   const tokenizer = await findings.attempt(() => readTokenizer(files, path));
-  const none = (name: string): Fields => fields({}, files.pathOf(nameOf(path, name)));
+  const none = (name: string): Fields => fields({}, files.pathOf(nameIn(path, name)));
   const transformer = {
     path,
     config: config ?? none('config.json'),
     sentenceConfig: sentenceConfig ?? none('sentence_bert_config.json'),
     tokenizerConfig: {},
-    tokenizerConfigName: nameOf(path, 'tokenizer_config.json'),
+    tokenizerConfigName: nameIn(path, 'tokenizer_config.json'),
     ...tokenizerConfig,
-    tokenizer: tokenizer ?? { file: files.pathOf(nameOf(path, 'tokenizer.json')), json: {} },
+    tokenizer: tokenizer ?? { file: files.pathOf(nameIn(path, 'tokenizer.json')), json: {} },
   };
   return { transformer, hasConfig: config !== undefined, hasTokenizer: tokenizer !== undefined };
 }
@@ -153,14 +153,14 @@ async function readTransformerFiles(
 /** Files that a model can do without, and what is taken instead of what they say. */
 async function noteAbsent(files: ModelFiles, path: string, modules: boolean, findings: Findings): Promise<void> {
   const optional: [string, string][] = [
-    [nameOf(path, 'tokenizer_config.json'), 'the longest input and the normalization come from the other files'],
+    [nameIn(path, 'tokenizer_config.json'), 'the longest input and the normalization come from the other files'],
   ];
-  if (await findings.attempt(() => files.has(nameOf(path, VOCAB_TXT)))) {
-    optional.push([nameOf(path, 'tokenizer.json'), `the tokenizer is made of ${VOCAB_TXT}`]);
+  if (await findings.attempt(() => files.has(nameIn(path, VOCAB_TXT)))) {
+    optional.push([nameIn(path, 'tokenizer.json'), `the tokenizer is made of ${VOCAB_TXT}`]);
   }
   if (modules) {
     optional.push(
-      [nameOf(path, 'sentence_bert_config.json'), 'the longest input comes from the other files'],
+      [nameIn(path, 'sentence_bert_config.json'), 'the longest input comes from the other files'],
       [SAVED, 'there are no prompts, and cosine is the similarity'],
     );
   }
@@ -175,7 +175,7 @@ async function noteAbsent(files: ModelFiles, path: string, modules: boolean, fin
  *
  * @param config - where it is unknown, the pooling is not compared with its width
  * @param bare - whether there is no modules.json
- * @param absent - whether there should be one, of which more is said than loading says
+ * @param absent - whether modules.json is missing, which has been told already, and in more words than loading has
  */
 async function checkSettings(
   described: ModelDirectory,
@@ -226,7 +226,7 @@ async function checkTokenizerOf(
   const length = settings?.maxSeqLength.value ?? SOME_LENGTH;
   const tokenizer = await findings.attempt(() => tokenizerOf(transformer, lower, length, config?.vocab_size));
   for (const note of tokenizer?.notes ?? []) {
-    findings.note('W_TOKENIZER_NOTE', 'incomplete', nameOf(transformer.path, tokenizerName(transformer)), note);
+    findings.note('W_TOKENIZER_NOTE', 'incomplete', nameIn(transformer.path, tokenizerName(transformer)), note);
   }
   if (tokenizer === undefined || config === undefined) return tokenizer;
   const before = findings.counts.error;
@@ -234,7 +234,7 @@ async function checkTokenizerOf(
   const spare = config.vocab_size - tokenizer.vocabSize;
   if (spare > 0 && findings.counts.error === before) {
     const message = `The embedding table has ${spare} more rows than the tokenizer has ids; they are never used.`;
-    findings.note('W_VOCABULARY_PADDED', 'incomplete', nameOf(transformer.path, 'config.json'), message);
+    findings.note('W_VOCABULARY_PADDED', 'incomplete', nameIn(transformer.path, 'config.json'), message);
   }
   return tokenizer;
 }

@@ -7,7 +7,7 @@ import { fields } from '../io/json-fields.ts';
 import type { WeightsReport } from '../io/load-report.ts';
 import { kindOf, type ModuleEntry, notAModel, readModules, SAVED } from '../io/model-directory.ts';
 import { openWeights } from '../io/weights.ts';
-import { hasWeights, loadWeightedModule, plainModule, reportWeights, warnOfUnused } from '../load-model.ts';
+import { hasWeights, loadWeightedModule, plainModule, reportWeights } from '../load-model.ts';
 import { parsePoolingConfig } from '../pooling/pooling.ts';
 import type { Findings } from './findings.ts';
 import { checkSource, headersOf, NO_MEMORY, NO_WEIGHTS } from './weights.ts';
@@ -132,8 +132,7 @@ export async function checkModule(
     const weights = headersOf(opened) ?? NO_WEIGHTS;
     const module = await findings.attempt(() => loadWeightedModule(NO_MEMORY, entry, weights, width));
     if (!module || !opened) return { outFeatures: stated };
-    warnOfUnused(module.unused, findings.warnAsLoading);
-    return { outFeatures: module.outFeatures, report: reportWeights(opened, '', module.unused) };
+    return { outFeatures: module.outFeatures, report: reportWeights(opened, '', []) };
   } finally {
     await opened?.close();
   }

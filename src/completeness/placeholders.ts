@@ -32,7 +32,7 @@ export async function explainPlaceholders(tree: Tree, findings: Findings): Promi
       throw error;
     });
     const what = start && explain(start, bytes);
-    if (!what) continue;
+    if (!what || (start[0] === 0 && !PAGE_SUFFIX.test(name))) continue; // zeros are what some formats begin with
     const code = name.endsWith('.safetensors') ? 'E_WEIGHTS_PLACEHOLDER' : 'E_FILE_MISSING';
     findings.explain({ severity: 'error', kind: 'incomplete', code, file: name, ...what });
   }
@@ -76,9 +76,9 @@ function isCandidate({ kind, name, bytes }: Entry): boolean {
 const EMPTY = 'The file is empty.';
 
 function explain(start: Uint8Array, bytes: number): { message: string; hint: string } | undefined {
-  if (bytes === 0) return { message: EMPTY, hint: 'Copy or download it again.' };
   const foreign = recognizePlaceholder(start, bytes);
   if (foreign === undefined) return undefined;
   const { what, hint } = foreign;
+  if (bytes === 0) return { message: EMPTY, hint };
   return { message: `${what[0].toUpperCase()}${what.slice(1)} stands in its place.`, hint };
 }

@@ -5,7 +5,7 @@
  * refuses has been told before; all of this is warnings.
  */
 import { GlassbertError } from '../errors.ts';
-import type { ModelFiles } from '../io/files.ts';
+import { type ModelFiles, nameIn } from '../io/files.ts';
 import { type JsonObject, quote } from '../io/json.ts';
 import { fields } from '../io/json-fields.ts';
 import { readVocabTxt, type TransformerFiles, VOCAB_TXT } from '../io/tokenizer-files.ts';
@@ -13,6 +13,7 @@ import { readTemplate } from '../text/template.ts';
 import { contentOf } from '../text/tokenizer-arguments.ts';
 import { SPECIAL_NAMES } from '../text/tokenizer-classes.ts';
 import { fromVocabTxt } from '../text/vocab-txt.ts';
+import { readVocabulary } from '../text/vocabulary.ts';
 import type { Findings } from './findings.ts';
 
 /** The ids of all tokens, and which of them are added. Of a million tokens no second table is made. */
@@ -31,19 +32,19 @@ export async function compareTokenizerFiles(
   findings: Findings,
 ): Promise<void> {
   const { path, tokenizer, tokenizerConfig } = transformer;
-  const name = (file: string): string => (path === '' ? file : `${path}/${file}`);
+  const name = (file: string): string => nameIn(path, file);
   const doubt = <Result>(run: () => Result | Promise<Result>): Promise<Result | undefined> =>
     findings.attempt(run, 'W_TOKENIZER_FILES');
   const vocabJson = ({ file, vocab }: { file: string; vocab: string }): JsonObject => fromVocabTxt(vocab, file);
 
   const json = 'json' in tokenizer ? tokenizer.json : vocabJson(tokenizer);
-  const ids = idsOf(json);
+  const ids = idsOf(json, tokenizer.file);
   await doubt(() => checkTemplate(json, ids, tokenizer.file));
   if ('json' in tokenizer) {
     await doubt(async () => {
       if (!(await files.has(name(VOCAB_TXT)))) return;
       const vocab = await readVocabTxt(files, path);
-      checkSame(ids, idsOf(vocabJson(vocab)), vocab.file);
+      checkSame(ids, idsOf(vocabJson(vocab), vocab.file), vocab.file);
     });
   }
 
@@ -66,9 +67,8 @@ export async function compareTokenizerFiles(
 }
 
 /** @param json - of which a tokenizer could be made, so that it has what is read here */
-function idsOf({ model, added_tokens }: JsonObject): Ids {
-  const { vocab } = model as { vocab: JsonObject | Map<string, number> };
-  const own = vocab instanceof Map ? vocab : new Map(Object.entries(vocab) as [string, number][]);
+function idsOf({ model, added_tokens }: JsonObject, file: string): Ids {
+  const own = readVocabulary({ model: model ?? null }, file);
   const listed = Array.isArray(added_tokens) ? (added_tokens as { content: string; id: number }[]) : [];
   const added = new Map(listed.map(({ content, id }) => [content, id]));
   return {

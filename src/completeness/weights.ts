@@ -6,7 +6,7 @@
  */
 import type { BertConfig } from '../bert/config.ts';
 import { loadBert } from '../bert/weights.ts';
-import type { ModelFiles } from '../io/files.ts';
+import { type ModelFiles, nameIn } from '../io/files.ts';
 import type { WeightsReport } from '../io/load-report.ts';
 import { INDEX, openWeights, SINGLE, type Weights } from '../io/weights.ts';
 import { reportWeights, warnOfUnused } from '../load-model.ts';
@@ -26,7 +26,7 @@ export async function checkEncoderWeights(
     if (!weights || !config) {
       const why = weights ? 'the architecture is not known' : 'weights are missing or cannot be read';
       const message = `The tensors were not compared with the configuration, as ${why}.`;
-      findings.note('W_NOT_CHECKED', 'incomplete', nameOf(path, SINGLE), message);
+      findings.note('W_NOT_CHECKED', 'incomplete', nameIn(path, SINGLE), message);
       if (config && !opened?.files.length) noteSize(path, config, findings);
       return weights && { report: reportWeights(weights, '', []), projected: false };
     }
@@ -43,16 +43,16 @@ export async function checkEncoderWeights(
 
 /** Whether there are weights under the names that are looked for. */
 export async function areThere(files: ModelFiles, path: string): Promise<boolean> {
-  return (await files.has(nameOf(path, SINGLE))) || (await files.has(nameOf(path, INDEX)));
+  return (await files.has(nameIn(path, SINGLE))) || (await files.has(nameIn(path, INDEX)));
 }
 
-/** So that who looks for the file knows it when he sees it. */
+/** Tells how large the missing file must be, so that it can be recognized. */
 function noteSize(path: string, config: BertConfig, findings: Findings): void {
   const parameters = parametersOf(config);
   const megabytes = (bytes: number): string => `${((parameters * bytes) / 1e6).toFixed(1)} MB`;
   const count = parameters.toLocaleString('en-US');
   const message = `The configuration is of an encoder with ${count} parameters: ${megabytes(4)} in F32, ${megabytes(2)} in F16 or BF16.`;
-  findings.note('W_WEIGHTS_EXPECTED', 'incomplete', nameOf(path, SINGLE), message);
+  findings.note('W_WEIGHTS_EXPECTED', 'incomplete', nameIn(path, SINGLE), message);
 }
 
 /** All that bert/weights.ts takes: three tables and a LayerNorm; per layer 4 + 2 linear layers with bias and 2 LayerNorms. */
@@ -76,7 +76,7 @@ export async function checkSource(
 ): Promise<boolean> {
   if (weights === undefined) return false;
   if (weights.index === undefined) {
-    const index = nameOf(path, INDEX);
+    const index = nameIn(path, INDEX);
     if (await findings.attempt(() => files.has(index))) {
       const message = `It is ignored, as ${SINGLE} is there too and comes first, here as in transformers.`;
       findings.warn('W_WEIGHTS_TWICE', 'incomplete', index, message, 'Remove the one that is not wanted.');
@@ -94,7 +94,7 @@ export async function checkSource(
   for (const { byteLength } of weights.tensors.values()) bytes += byteLength;
   if (typeof stated === 'number' && stated !== bytes) {
     const message = `"metadata.total_size" is ${stated}, the tensors have ${bytes} bytes.`;
-    findings.warn('W_TOTAL_SIZE', 'incomplete', nameOf(path, INDEX), message, 'Copy index and shards again, together.');
+    findings.warn('W_TOTAL_SIZE', 'incomplete', nameIn(path, INDEX), message, 'Copy index and shards again, together.');
   }
   return true;
 }
@@ -119,8 +119,3 @@ const NOTHING = new Float32Array(0);
 
 /** For plans that are made and not carried out. */
 export const NO_MEMORY: Kernels = { ...referenceKernels, name: 'none', floats: () => NOTHING };
-
-/** A name in a module's directory, '' being the root. */
-export function nameOf(path: string, name: string): string {
-  return path === '' ? name : `${path}/${name}`;
-}

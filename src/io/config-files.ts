@@ -3,8 +3,6 @@ import type { ModelFiles } from './files.ts';
 import { type JsonLimits, type JsonObject, parseJson } from './json.ts';
 import { asObject, type Fields, fields } from './json-fields.ts';
 
-export { nameIn as join } from './files.ts';
-
 /** modules.json and the configurations of modules have some hundred bytes, a model's prompts a few thousand. */
 export const MAX_MODULE_BYTES = 2 ** 20;
 
@@ -35,5 +33,7 @@ export async function readFields(
 ): Promise<Fields> {
   const file = files.pathOf(name);
   if (!(await files.has(name))) return fields({}, file);
-  return fields(parseJson(await files.read(name, maxBytes), file, { values: MAX_CONFIG_VALUES }), file);
+  // Keys that nobody reads may hold any integer; those that are read have bounds.
+  const limits: JsonLimits = { values: MAX_CONFIG_VALUES, numbers: 'rounded' };
+  return fields(parseJson(await files.read(name, maxBytes), file, limits), file);
 }

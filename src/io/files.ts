@@ -205,13 +205,21 @@ export async function resolveDirectory(directory: string): Promise<string> {
   });
 }
 
-/** What a name of the Hugging Face hub looks like, an address of it included; without its organization it has a "-" at least. */
-const HUB_NAME =
-  /^(?:(?:https?:\/\/)?(?:www\.)?(?:huggingface\.co|hf\.co)\/|hf:\/\/)?((?:[A-Za-z0-9][\w.-]{0,95}\/)?[A-Za-z0-9][\w.-]{0,95})\/?$/;
+/** Before a name of the Hugging Face hub in an address of it, and what may follow one. */
+const HUB_ADDRESS = /^((https?:\/\/)?(www\.)?(huggingface\.co|hf\.co)\/|hf:\/\/(models\/)?)/;
+const BEHIND_NAME = /(\/(tree|blob|resolve|raw|commits?|discussions)(\/.*)?)?([?#].*)?$/s;
+
+/** What a name of the hub looks like; without its organization it has a "-" at least. */
+const HUB_NAME = /^((?:[A-Za-z0-9][\w.-]{0,95}\/)?[A-Za-z0-9][\w.-]{0,95})(?:@[\w.-]+)?\/?$/;
+
+/** The directory of a model in the cache of the hub. */
+const CACHED_NAME = /^models--([\w.-]+?)--([\w.-]+)$/;
 
 /** For a path that may be meant as a name of the hub: how the model comes onto a disk elsewhere. '' where it cannot be one. */
 function howToFetch(directory: string): string {
-  const name = HUB_NAME.exec(directory)?.[1];
+  const address = HUB_ADDRESS.exec(directory)?.[0];
+  const given = address === undefined ? directory : directory.slice(address.length).replace(BEHIND_NAME, '');
+  const name = HUB_NAME.exec(given)?.[1].replace(CACHED_NAME, '$1/$2');
   if (name === undefined || !/[-/]/.test(name) || /\.(json|safetensors|bin|txt)$/.test(name)) return '';
   const id = name.includes('/') ? name : `ORGANIZATION/${name}`;
   return (

@@ -22,18 +22,34 @@ export const RECOGNIZED_BYTES = 256;
 
 const MAX_POINTER_BYTES = 1023;
 
+/** Fewer zeros may be anything. */
+const MIN_ZEROS = 32;
+
 /** @param start - the first RECOGNIZED_BYTES of a file, or all of it */
 export function recognize(start: Uint8Array, size: number): Foreign | undefined {
   return recognizePlaceholder(start, size) ?? recognizeFormat(textOf(start));
 }
 
+/** What servers answer instead of a file, the hub of Hugging Face among them; programs save it under the file's name. */
+const SERVER_MESSAGE =
+  /^(entry|repository|revision|file|page)? ?not found|^invalid (username|credentials|rev)|^access (to|denied)|^unauthorized|^forbidden|^\{"error" ?:/i;
+
 /**
- * What stands for a file that is not here: a pointer, a web page, a link that was copied as text.
+ * What stands for a file that is not here: nothing at all, a pointer, a web page, a link that was copied as text.
  *
  * @param start - the first RECOGNIZED_BYTES of a file, or all of it
  */
 export function recognizePlaceholder(start: Uint8Array, size: number): Foreign | undefined {
-  const text = textOf(start);
+  const again = 'Copy or download it again.';
+  if (size === 0) return { what: 'an empty file', hint: again, placeholder: true };
+  if (start.length >= MIN_ZEROS && start.every(byte => byte === 0))
+    return {
+      what: 'nothing but zeros, as a download leaves that only reserved its room',
+      hint: again,
+      placeholder: true,
+    };
+
+  const text = textOf(start).replace(/^ï»¿/, '');
   if (size <= MAX_POINTER_BYTES && /^version https:\/\/(git-lfs|hawser)\.github\.com\/spec\//.test(text)) {
     const oid = /^oid sha256:([0-9a-f]{64})\r?$/m.exec(text)?.[1];
     const bytes = /^size ([0-9]{1,15})\r?$/m.exec(text)?.[1];
@@ -44,10 +60,17 @@ export function recognizePlaceholder(start: Uint8Array, size: number): Foreign |
       placeholder: true,
     };
   }
-  if (/^(ï»¿)?\s*<(!doctype html|html|\?xml)/i.test(text)) {
+  if (/^\s*<(!doctype html|html|\?xml|!--)/i.test(text)) {
     return {
       what: 'a web page',
       hint: 'A login or error page was saved instead of the file: download it again.',
+      placeholder: true,
+    };
+  }
+  if (size <= MAX_POINTER_BYTES && SERVER_MESSAGE.test(text.trimStart())) {
+    return {
+      what: 'the error message of a server',
+      hint: 'It was saved instead of the file: download it again, signed in where the model asks for it.',
       placeholder: true,
     };
   }

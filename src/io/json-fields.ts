@@ -20,6 +20,8 @@ export interface Fields {
   readonly keys: readonly string[];
   /** These fields, if there are no others. */
   only(keys: readonly string[]): Fields;
+  /** Nothing, where none of these is null: Python takes no None for them. */
+  neverNull(keys: readonly string[]): void;
   /** Whether the field is there and not null. */
   has(key: string): boolean;
   /** The value as it was read; undefined where absent or null. */
@@ -82,6 +84,13 @@ export function fields(value: Json, file: string, where = '', code: ErrorCode = 
         file,
         expected: keys.map(quote).join(', '),
       });
+    },
+
+    neverNull(keys) {
+      const key = keys.find(key => object[key] === null && Object.hasOwn(object, key));
+      if (key === undefined) return;
+      const details = { file, expected: 'a value, or no such key' };
+      throw new GlassbertError(code, `${nameOf(key)} is null, which Python refuses`, details);
     },
 
     has: key => raw(key) !== undefined,

@@ -400,7 +400,10 @@ class Parser {
     const hint = /^-?(NaN|Infinity)/.test(this.text.slice(this.at, this.at + 9))
       ? 'NaN and Infinity are Python, not JSON: write null, or leave the key out. json.dumps(..., allow_nan=False) tells where they are.'
       : undefined;
-    return this.error('malformed JSON', { expected, found, hint });
+    const rest = this.text.slice(this.at, this.at + 5);
+    const ends = ['true', 'false', 'null'].some(word => word.startsWith(rest) && word !== rest); // '' is a part of each
+    const cut = ends && this.wanted === undefined ? CUT_SHORT : undefined;
+    return this.error('malformed JSON', { expected, found, hint: hint ?? cut });
   }
 
   private error(summary: string, details: Details = {}): GlassbertError {
@@ -409,6 +412,9 @@ class Parser {
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
+
+/** What a file says that ends too early, which is the ordinary fate of a copy. */
+export const CUT_SHORT = 'The file is cut short: copy or download it again.';
 
 interface Details {
   at?: number;

@@ -82,7 +82,7 @@ export interface DtypeReport {
   /** What sentence-transformers 6 computes in with these files: the dtype that they state, or that of the weights. */
   readonly python: string;
   readonly from: Source;
-  /** Where the two differ: what to pass to Python for the same numbers. Null where they do not. */
+  /** Where the two differ: what to pass to Python for the same numbers, or that it takes none. Null where they do not. */
   readonly note: string | null;
 }
 

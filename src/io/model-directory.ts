@@ -8,10 +8,11 @@
  *   v5.4 - v6       the same with type strings by package path and other keys
  *   none            a bare Hugging Face directory: config.json and weights, no modules.json
  */
+import { basename } from 'node:path';
 import { GlassbertError, type Refuse, refuseFirst } from '../errors.ts';
 import { findAdapter, refuseAdapter } from './adapters.ts';
 import { MAX_CONFIG_BYTES, MAX_MODULE_BYTES, readFields } from './config-files.ts';
-import { type ModelFiles, nameIn, plainName } from './files.ts';
+import { isPlainName, type ModelFiles, nameIn, plainName } from './files.ts';
 import { type Json, parseJson, quote } from './json.ts';
 import { type Fields, fields } from './json-fields.ts';
 import { readTokenizer, readTokenizerConfig, type TransformerFiles } from './tokenizer-files.ts';
@@ -136,8 +137,21 @@ async function readModule(
   }
   const config = await (kind === 'Transformer'
     ? readTransformerConfig(files, path)
-    : readFields(files, nameIn(path, 'config.json')));
+    : readModuleConfig(files, path, kind));
   return { kind, type, path, config };
+}
+
+/** @throws E_CONFIG for that of the transformer, which a program that flattens directories puts there; as readFields */
+async function readModuleConfig(files: ModelFiles, path: string, kind: ModuleKind): Promise<Fields> {
+  const name = nameIn(path, 'config.json');
+  const config = await readFields(files, name);
+  const found = ['model_type', 'hidden_size'].filter(config.has);
+  if (found.length < 2) return config;
+  throw new GlassbertError('E_CONFIG', `this is the configuration of a transformer, not that of the module ${kind}`, {
+    file: config.file,
+    found: found.map(quote).join(', '),
+    hint: `One file was put in the place of another of the same name: get ${name} again.`,
+  });
 }
 
 export function kindOf(type: string, file: string): ModuleKind {
@@ -255,13 +269,41 @@ export async function notAModel(files: ModelFiles): Promise<GlassbertError> {
   const adapter = await findAdapter(files, '');
   if (adapter !== undefined) return adapter;
   const names = await files.list();
-  const snapshots = names.includes('snapshots');
+  const below = await modelsBelow(files, names);
+  const isCache = [basename(files.directory), ...names].some(
+    name => name === 'snapshots' || name.startsWith('models--'),
+  );
+  const given = below.length === 0 ? '' : `: ${below.join(', or ')}`;
   return new GlassbertError('E_FILE_MISSING', 'this directory holds no model', {
     file: files.directory,
     expected: 'modules.json, or config.json',
     found: names.length === 0 ? 'nothing' : names.slice(0, 5).join(', ') + (names.length > 5 ? ', ...' : ''),
-    hint: snapshots
-      ? 'This is a cache of the Hugging Face hub: give a directory below its snapshots/.'
-      : 'Give the directory in which modules.json lies.',
+    hint: isCache
+      ? `This is a cache of the Hugging Face hub: give a directory below its snapshots/${given || '.'}`
+      : `Give the directory in which modules.json lies${given || '.'}`,
   });
+}
+
+/** How many directories are looked into for a model, and how many of those with one are named. */
+const MAX_LOOKS = 64;
+const MAX_NAMED = 3;
+
+/** The paths of models in the directories below, and in those of a cache. */
+async function modelsBelow(files: ModelFiles, names: readonly string[]): Promise<string[]> {
+  const list = async (name: string): Promise<string[]> =>
+    (await files.list(name).catch(() => [])).map(below => `${name}/${below}`); // what cannot be listed holds no model
+  const places = names.filter(isPlainName).slice(0, MAX_LOOKS);
+  for (const name of [...places]) {
+    if (name === 'snapshots') places.push(...(await list(name)));
+    if (name.startsWith('models--')) places.push(...(await list(`${name}/snapshots`)));
+  }
+  const found: string[] = [];
+  for (const place of places.filter(isPlainName).slice(0, 2 * MAX_LOOKS)) {
+    for (const name of ['modules.json', 'config.json']) {
+      if (found.length === MAX_NAMED || !(await files.has(`${place}/${name}`).catch(() => false))) continue;
+      found.push(files.pathOf(place));
+      break;
+    }
+  }
+  return found;
 }

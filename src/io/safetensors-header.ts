@@ -14,7 +14,7 @@
 import { GlassbertError } from '../errors.ts';
 import { DTYPE_BITS, DTYPES, type Dtype, isDtype } from './dtypes.ts';
 import { recognize } from './foreign.ts';
-import { type Json, type JsonObject, parseJson, quote } from './json.ts';
+import { CUT_SHORT, type Json, type JsonObject, parseJson, quote } from './json.ts';
 
 export interface TensorInfo {
   readonly dtype: Dtype;
@@ -144,8 +144,7 @@ export function parseHeader(
     throw refuse(file, 'the tensors do not cover the file', {
       expected: `a file of ${covered} bytes`,
       found: `${size} bytes`,
-      hint:
-        covered > size ? 'The file is cut short: copy or download it again.' : 'Something was added after the tensors.',
+      hint: covered > size ? CUT_SHORT : 'Something was added after the tensors.',
     });
   }
   budget.tensors -= entries.length;

@@ -1,7 +1,7 @@
 /** The files that say what the tokens of a transformer module are. */
 import { GlassbertError } from '../errors.ts';
-import { join, readObject } from './config-files.ts';
-import type { ModelFiles } from './files.ts';
+import { readObject } from './config-files.ts';
+import { type ModelFiles, nameIn } from './files.ts';
 import type { JsonObject } from './json.ts';
 import type { Fields } from './json-fields.ts';
 
@@ -34,12 +34,12 @@ export async function readTokenizerConfig(
   path: string,
 ): Promise<Pick<TransformerFiles, 'tokenizerConfig' | 'tokenizerConfigName' | 'specialTokensMap' | 'addedTokens'>> {
   const read = async (file: string): Promise<JsonObject | undefined> => {
-    const name = join(path, file);
+    const name = nameIn(path, file);
     return (await files.has(name)) ? readObject(files, name, MAX_TOKENS_BYTES, { numbers: 'rounded' }) : undefined;
   };
   return {
     tokenizerConfig: (await read('tokenizer_config.json')) ?? {},
-    tokenizerConfigName: join(path, 'tokenizer_config.json'),
+    tokenizerConfigName: nameIn(path, 'tokenizer_config.json'),
     specialTokensMap: await read('special_tokens_map.json'),
     addedTokens: await read('added_tokens.json'),
   };
@@ -47,14 +47,14 @@ export async function readTokenizerConfig(
 
 /** @throws E_FILE_MISSING, E_JSON, E_CONFIG, E_TOKENIZER */
 export async function readTokenizer(files: ModelFiles, path: string): Promise<TransformerFiles['tokenizer']> {
-  const jsonName = join(path, 'tokenizer.json');
+  const jsonName = nameIn(path, 'tokenizer.json');
   if (await files.has(jsonName)) {
     return {
       file: files.pathOf(jsonName),
       json: await readObject(files, jsonName, MAX_TOKENIZER_BYTES, { table: 'model.vocab' }),
     };
   }
-  if (await files.has(join(path, VOCAB_TXT))) return readVocabTxt(files, path);
+  if (await files.has(nameIn(path, VOCAB_TXT))) return readVocabTxt(files, path);
   throw new GlassbertError('E_FILE_MISSING', 'the tokenizer is not there', {
     file: files.pathOf(jsonName),
     expected: 'tokenizer.json, or vocab.txt',
@@ -66,7 +66,7 @@ export async function readVocabTxt(
   files: ModelFiles,
   path: string,
 ): Promise<{ readonly file: string; readonly vocab: string }> {
-  const name = join(path, VOCAB_TXT);
+  const name = nameIn(path, VOCAB_TXT);
   const file = files.pathOf(name);
   return { file, vocab: decodeText(await files.read(name, MAX_VOCAB_BYTES), file) };
 }

@@ -1,6 +1,6 @@
 /** What files of weights are called, and why there are none where none of that name is found. */
 import { type ErrorCode, GlassbertError } from '../errors.ts';
-import { type ModelFiles, nameIn } from './files.ts';
+import { isPlainName, type ModelFiles, nameIn } from './files.ts';
 import { RECOGNIZED_BYTES, recognizePlaceholder } from './foreign.ts';
 import { quote } from './json.ts';
 
@@ -15,15 +15,20 @@ const PICKLED_WEIGHTS = /^pytorch_model([.-].*)?\.bin$/i;
 
 /** Files and directories that hold weights for other programs. */
 const OTHER_FORMATS =
-  /\.(h5|msgpack|onnx|ot|gguf|tflite|mlmodel|mlpackage|pt|pth|ckpt|npz)$|^(onnx|openvino|coreml|gguf)$/i;
+  /\.(h5|msgpack|onnx|ot|gguf|tflite|mlmodel|mlpackage|pt|pth|ckpt|npz|bin)$|^(onnx|openvino|coreml|gguf)$/i;
+
+/** Weights that a training run saved in the pieces that its processes held (DeepSpeed, FSDP, torch.distributed.checkpoint). */
+const PIECES = /^(global_step[0-9]+|zero_to_fp32\.py|(pytorch_)?model_fsdp.*|.*\.distcp)$/i;
 
 /** What training leaves beside the weights, or a classifier puts there. None of it is weights of the encoder. */
 const NO_WEIGHTS: readonly [name: RegExp, what: string][] = [
   [/^model_head\.(pkl|joblib)$/i, 'the classification head of SetFit'],
   [
-    /^(rng_state(_[0-9]+)?\.pth|optimizer\.(pt|bin)|scheduler\.pt|scaler\.pt|training_args\.bin)$/i,
+    /^((rng_state|random_states)(_[0-9]+)?\.(pth|pkl)|(optimizer|scheduler|scaler|sampler)(_[0-9]+)?\.(pt|bin|safetensors)|training_args\.bin|trainer_state\.json)$/i,
     'the state of a training run',
   ],
+  [/^pytorch_model(\..*)?\.bin\.index\.json$/i, 'the index of pickles'],
+  [/\.(pkl|pickle|joblib)$/i, 'a pickle, of something else than an encoder'],
 ];
 
 /** Why there are no safetensors in the directory of a module, as exactly as the other files tell. */
@@ -41,8 +46,9 @@ export async function explainNoWeights(files: ModelFiles, path: string): Promise
       hint: 'Download the file again until it is complete.',
     });
   }
+  const single = like(/-0*1-of-0*1\.safetensors$/);
   const shard = like(/-[0-9]+-of-[0-9]+\.safetensors$/);
-  if (shard !== undefined) {
+  if (shard !== undefined && single === undefined) {
     const index = like(/\.safetensors\..*index.*\.json$|\.index\..*json$/);
     return new GlassbertError('E_FILE_MISSING', 'the index of the shards is not there', {
       file: files.pathOf(nameIn(path, INDEX)),
@@ -54,17 +60,51 @@ export async function explainNoWeights(files: ModelFiles, path: string): Promise
     });
   }
   // A link of the very name leads nowhere, else the weights would be here.
-  const renamed = names.filter(name => /\.safetensors$/i.test(name) && name !== SINGLE && !name.startsWith('adapter_'));
+  const renamed = names.filter(
+    name =>
+      /\.safetensors($|[^\w]|_)/i.test(name) &&
+      !/\.json$/i.test(name) &&
+      name !== SINGLE &&
+      !name.startsWith('adapter_'),
+  );
   if (renamed.length > 0) {
     return new GlassbertError('E_FILE_MISSING', 'the weights are there under another name', {
       file,
       expected: SINGLE,
       found: listed(renamed),
-      hint: `If ${renamed.length === 1 ? 'it holds' : 'one of them holds'} the weights of this model, rename it to ${SINGLE}.`,
+      hint: /\.(zip|gz|zst|xz|tar|7z)$/i.test(renamed[0])
+        ? `Unpack it to ${SINGLE}.`
+        : `If ${renamed.length === 1 ? 'it holds' : 'one of them holds'} the weights of this model, rename it to ${SINGLE}.`,
+    });
+  }
+  const elsewhere = await findElsewhere(files, path, all);
+  if (elsewhere.length > 0) {
+    return new GlassbertError('E_FILE_MISSING', 'the weights are not here, but in a directory below', {
+      file,
+      expected: SINGLE,
+      found: listed(elsewhere),
+      hint: /^checkpoint-/.test(elsewhere[0])
+        ? 'Training saved these: give the directory of the one that is wanted, or copy its files here.'
+        : `If ${elsewhere.length === 1 ? 'it is' : 'one of them is'} of this model, copy it here.`,
     });
   }
   const pickle = like(PICKLED_WEIGHTS);
   if (pickle !== undefined) return refusePickle(files, nameIn(path, pickle));
+  const pieces = names.filter(name => PIECES.test(name));
+  if (pieces.length > 0) {
+    return new GlassbertError(
+      'E_FILE_MISSING',
+      'the weights are not there, only the pieces that a training run saved',
+      {
+        file,
+        expected: SINGLE,
+        found: listed(pieces),
+        hint:
+          'Join them in Python where they were saved: "python zero_to_fp32.py . out --safe_serialization" (DeepSpeed) or ' +
+          `"accelerate merge-weights DIRECTORY out" (FSDP), and copy ${SINGLE}.`,
+      },
+    );
+  }
   const other = names.filter(name => OTHER_FORMATS.test(name));
   if (other.length > 0) {
     return new GlassbertError('E_FILE_MISSING', 'the weights are not there, only those for other programs', {
@@ -87,6 +127,21 @@ export async function explainNoWeights(files: ModelFiles, path: string): Promise
         ? `What is there holds no weights. Copy ${SINGLE} from where the model was saved or published.`
         : 'Copy the whole model directory.',
   });
+}
+
+/** How many directories are looked into: those of modules and of checkpoints are fewer. */
+const MAX_LOOKS = 64;
+
+/** Weights in the directories right below. Those of numbered modules are their own. */
+async function findElsewhere(files: ModelFiles, path: string, names: readonly string[]): Promise<string[]> {
+  const found: string[] = [];
+  for (const name of names.filter(name => isPlainName(name) && !/\.|^[1-9][0-9]*_/.test(name)).slice(0, MAX_LOOKS)) {
+    for (const weights of [SINGLE, INDEX]) {
+      const there = await files.has(nameIn(path, `${name}/${weights}`)).catch(() => false); // a link that leads out is not looked at
+      if (there) found.push(`${name}/${weights}`);
+    }
+  }
+  return found;
 }
 
 async function refusePickle(files: ModelFiles, name: string): Promise<GlassbertError> {
@@ -138,5 +193,5 @@ function listed(names: readonly string[]): string {
 
 /** Plain names as they are. */
 function shown(name: string): string {
-  return /^[\w.-]+$/.test(name) ? name : quote(name);
+  return /^[\w./-]+$/.test(name) ? name : quote(name);
 }

@@ -3,7 +3,7 @@
  * named tensors. And how a model takes what it needs from them: it says every name and shape first, and only when all are
  * there is anything read.
  */
-import { GlassbertError, type Refuse, refuseFirst } from '../errors.ts';
+import { type ErrorCode, GlassbertError, printable, type Refuse, refuseFirst } from '../errors.ts';
 import type { Halves, Kernels, LayerNorm, Linear } from '../tensor/kernels.ts';
 import { type Floats, formatShape, sizeOf } from '../tensor/tensor.ts';
 import { isFloatDtype, valuesOfHalves } from './dtypes.ts';
@@ -216,6 +216,35 @@ const LISTED = 5;
 /** How many prefixes are tried for tensors that are missing. */
 const MAX_PREFIXES = 16;
 
+/** Tensors of a form in which training or a quantizer keeps a layer, by their names: what they are, and what to do. */
+const FORMS: readonly [name: RegExp, what: string, code: ErrorCode, hint: string][] = [
+  [
+    /\.(lora_\w+|base_layer|modules_to_save|ia3_l|hada_w\d\w*|lokr_w\d\w*)(\.|$)/,
+    'an adapter that is not merged',
+    'E_MODULE',
+    'Merge it in Python: model.merge_and_unload().save_pretrained(new_directory).',
+  ],
+  [
+    // Without ".*" before an end: a hostile name may have megabytes.
+    /\.(qweight|qzeros|scales|g_idx|SCB|weight_format|(nested_)?(absmax|quant_map)|(weight|input)_(scale|scale_inv|zero_point|packed|shape))$|\.weight\.(_data|_scale|_shift)$|\.quant_state\./,
+    'a quantized model',
+    'E_TENSOR_DTYPE',
+    'Quantized checkpoints are not supported: use the model as it was before it was quantized.',
+  ],
+  [
+    /\.parametrizations\.|\.weight_[gv]$/,
+    'weights that are computed from others (parametrizations)',
+    'E_CONFIG',
+    'Remove them in Python (torch.nn.utils.parametrize.remove_parametrizations), then save the model again.',
+  ],
+];
+
+/** What the name of a tensor says of the form of the weights; undefined for an ordinary one. */
+export function formOf(name: string): { what: string; code: ErrorCode; hint: string } | undefined {
+  const form = FORMS.find(([pattern]) => pattern.test(name));
+  return form && { what: form[1], code: form[2], hint: form[3] };
+}
+
 /** As it was in checkpoints converted from TensorFlow before 2020. */
 function legacyName(name: string): string {
   return name.replace(/LayerNorm\.weight$/, 'LayerNorm.gamma').replace(/LayerNorm\.bias$/, 'LayerNorm.beta');
@@ -324,12 +353,10 @@ export class TensorPlan {
 
   /** `name.weight` and `name.bias`, [D] each; in checkpoints converted from TensorFlow before 2020 `gamma` and `beta`. */
   layerNorm(name: string, D: number, epsilon: number): LayerNorm {
-    const legacy = !this.has(`${name}.weight`) && this.has(`${name}.gamma`);
-    return {
-      weight: this.tensor(`${name}.${legacy ? 'gamma' : 'weight'}`, D),
-      bias: this.tensor(`${name}.${legacy ? 'beta' : 'bias'}`, D),
-      epsilon,
+    const either = (key: string, legacy: string): string => {
+      return `${name}.${!this.has(`${name}.${key}`) && this.has(`${name}.${legacy}`) ? legacy : key}`;
     };
+    return { weight: this.tensor(either('weight', 'gamma'), D), bias: this.tensor(either('bias', 'beta'), D), epsilon };
   }
 
   /**
@@ -358,7 +385,8 @@ export class TensorPlan {
         'E_TENSOR_MISSING',
         'missing',
         this.missing.map(({ name, shape }) => `${name} ${formatShape(shape)}`),
-        'The weights are of another model or were not saved whole; nothing is made up in their place.',
+        this.explainForm() ??
+          'The weights are of another model or were not saved whole; nothing is made up in their place.',
       );
     }
     refuse(
@@ -403,6 +431,18 @@ export class TensorPlan {
     );
   }
 
+  /** Whether all that was asked for is there and can be read. */
+  get isWhole(): boolean {
+    return this.missing.length + this.misshapen.length + this.notFloats.length === 0;
+  }
+
+  private explainForm(): string | undefined {
+    if (this.missing.length === 0) return undefined;
+    const name = this.unused().find(name => formOf(name) !== undefined);
+    const form = name === undefined ? undefined : formOf(name);
+    return form && `There is ${printable(name as string)}, of ${form.what}. ${form.hint}`;
+  }
+
   /**
    * Tools save a model under the name that it has in them: `_orig_mod.` (torch.compile), `module.` (DataParallel), `model.`,
    * `0.auto_model.` Where most of the missing tensors are there under one such prefix, that is what is wrong. PyTorch would
@@ -414,18 +454,23 @@ export class TensorPlan {
     const bare = this.missing.map(({ name }) => name.slice(this.prefix.length));
     const isThere = (name: string): boolean => tensors.has(name) || tensors.has(legacyName(name));
     let [best, count] = ['', 0];
+    let others: string[] = [];
     let tried = 0;
     for (const name of tensors.keys()) {
       if (!name.endsWith(bare[0])) continue;
       if (++tried > MAX_PREFIXES) break;
       const prefix = name.slice(0, name.length - bare[0].length);
       const found = bare.filter(wanted => isThere(prefix + wanted)).length;
-      if (found > count) [best, count] = [prefix, found];
+      if (found === count && found > 0) others.push(prefix);
+      if (found > count) [best, count, others] = [prefix, found, []];
     }
     if (2 * count <= bare.length) return undefined;
-    const all = bare.length === 1 ? 'the missing tensor is' : `all ${bare.length} tensors are`;
+    const all =
+      bare.length === 1
+        ? 'the missing tensor is'
+        : `all ${bare.length}${this.taken.size > 0 ? ' missing' : ''} tensors are`;
     const which = count === bare.length ? all : `${count} of the ${bare.length} missing tensors are`;
-    const under = best === '' ? 'without the prefix' : `under ${quote(best)}`;
+    const under = best === '' ? 'without the prefix' : `under ${[best, ...others].map(quote).join(' and ')}`;
     const from = best === '' ? `${quote(this.prefix)}, as config.json says` : 'the name that the architecture has';
     return new GlassbertError('E_TENSOR_MISSING', `${which} there ${under}, and not under ${from}`, {
       file,
@@ -434,7 +479,9 @@ export class TensorPlan {
       hint:
         best === ''
           ? 'config.json and the weights are not of the same model.'
-          : `Save the weights again without the prefix: {name.removeprefix(${quote(best)}): tensor for name, tensor in state_dict.items()}.`,
+          : others.length > 0
+            ? 'These are several encoders: save the one that is wanted alone, without its prefix.'
+            : `Save the weights again without the prefix: {name.removeprefix(${quote(best)}): tensor for name, tensor in state_dict.items()}.`,
     });
   }
 

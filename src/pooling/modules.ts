@@ -6,8 +6,9 @@
  * sentence-transformers 6.0.1.
  */
 import { GlassbertError } from '../errors.ts';
+import { quote } from '../io/json.ts';
 import type { Fields } from '../io/json-fields.ts';
-import { TensorPlan, type Weights } from '../io/weights.ts';
+import { formOf, TensorPlan, type Weights } from '../io/weights.ts';
 import { activate, TORCH_ACTIVATIONS } from '../tensor/activations.ts';
 import type { Kernels, Linear } from '../tensor/kernels.ts';
 import type { Floats } from '../tensor/tensor.ts';
@@ -18,8 +19,6 @@ export interface VectorModule {
   readonly outFeatures: number;
   /** One line for the load report, such as `Dense 768 -> 512, torch.nn.modules.activation.Tanh`. */
   readonly summary: string;
-  /** Tensors in the module's files that it does not use. */
-  readonly unused: readonly string[];
   /** x [B, inFeatures] -> [B, outFeatures], both in the memory of the kernels. */
   run(x: Floats, B: number): Floats;
 }
@@ -36,6 +35,8 @@ const TANH = 'torch.nn.modules.activation.Tanh';
  */
 export async function loadDense(k: Kernels, config: Fields, weights: Weights, D: number): Promise<VectorModule> {
   checkNames(config);
+  // Without a bias is what None means there, and of an activation it is an error.
+  config.neverNull(['bias', 'activation_function']);
   const inFeatures = config.integer('in_features', { min: 1, max: MAX_FEATURES });
   const outFeatures = config.integer('out_features', { min: 1, max: MAX_FEATURES });
   const residual = config.boolean('use_residual', { default: false });
@@ -49,13 +50,13 @@ export async function loadDense(k: Kernels, config: Fields, weights: Weights, D:
   const project =
     residual && inFeatures !== outFeatures ? plan.linear('residual', outFeatures, inFeatures, { bias: false }) : null;
   await plan.read();
+  refuseUnused(plan);
 
   return {
     kind: 'Dense',
     inFeatures,
     outFeatures,
     summary: `Dense ${inFeatures} -> ${outFeatures}, ${name}${residual ? ', residual' : ''}`,
-    unused: plan.unused(),
     run(x, B) {
       const out = k.floats(B, outFeatures);
       k.linear(out, x, linear, B);
@@ -80,12 +81,12 @@ export async function loadLayerNorm(k: Kernels, config: Fields, weights: Weights
   const plan = new TensorPlan(weights, '', k);
   const norm = plan.layerNorm('norm', dimension, 1e-5);
   await plan.read();
+  refuseUnused(plan);
   return {
     kind: 'LayerNorm',
     inFeatures: dimension,
     outFeatures: dimension,
     summary: `LayerNorm ${dimension}`,
-    unused: plan.unused(),
     run(x, B) {
       const out = k.floats(B, dimension);
       k.layerNorm(out, x, null, norm, B);
@@ -102,7 +103,6 @@ export function projectionModule(k: Kernels, linear: Linear, name: string): Vect
     inFeatures,
     outFeatures,
     summary: `${name} ${inFeatures} -> ${outFeatures}`,
-    unused: [],
     run(x, B) {
       const out = k.floats(B, outFeatures);
       k.linear(out, x, linear, B);
@@ -119,7 +119,6 @@ export function normalizeModule(k: Kernels, config: Fields, D: number): VectorMo
     inFeatures: D,
     outFeatures: D,
     summary: 'Normalize to length 1',
-    unused: [],
     run(x, B) {
       const out = k.floats(B, D);
       out.set(x);
@@ -136,7 +135,6 @@ export function dropoutModule(D: number): VectorModule {
     inFeatures: D,
     outFeatures: D,
     summary: 'Dropout (nothing at inference)',
-    unused: [],
     run: x => x,
   };
 }
@@ -156,8 +154,22 @@ export function normalize(x: Floats, B: number, D: number): void {
   }
 }
 
+/** Python fails on tensors that a module does not have: its configuration is of another, or its weights are of another form. */
+function refuseUnused(plan: TensorPlan): void {
+  if (!plan.isWhole) return;
+  const [name, ...others] = plan.unused();
+  if (name === undefined) return;
+  const form = formOf(name);
+  throw new GlassbertError(form?.code ?? 'E_CONFIG', 'the weights hold tensors that the module does not have', {
+    file: plan.weights.fileOf(name),
+    found: quote(name) + (others.length > 0 ? `, and ${others.length} more` : ''),
+    hint: form?.hint ?? 'config.json and the weights are not of the same module: copy them together.',
+  });
+}
+
 /** Modules may be told to work on something other than the sentence vector; here they do not. */
 function checkNames(config: Fields): void {
+  config.neverNull(['module_input_name']);
   for (const key of ['module_input_name', 'module_output_name']) {
     config.string(key, { oneOf: ['sentence_embedding'], default: 'sentence_embedding' });
   }

@@ -60,6 +60,7 @@ const KEYS = [
  */
 export function parsePoolingConfig(config: Fields): PoolingConfig {
   config.only(KEYS);
+  config.neverNull(['pooling_mode']); // the older keys do not count where it stands
   if (config.keys.includes('include_prompt') && !config.has('include_prompt')) {
     // Where Python has None for a default everywhere else, this one counts as false.
     throw new GlassbertError('E_CONFIG', '"include_prompt" is null', { file: config.file, expected: 'true or false' });

@@ -18,7 +18,7 @@ export interface TensorLike<Data extends Floats = Floats> {
 /** Numbers as plain arrays, one inside the other: a number for [], number[] for [D], number[][] for [N, D]. */
 export type NestedArray = number | NestedArray[];
 
-/** A tensor that a call returns or shows. */
+/** A tensor that a call returns or gives to an observer. */
 export class Tensor<Data extends Floats = Floats> implements TensorLike<Data> {
   readonly data: Data;
   readonly shape: readonly number[];

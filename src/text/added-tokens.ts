@@ -5,6 +5,7 @@
  * wins, and the search goes on behind it. `lstrip` and `rstrip` take the white space around; `single_word` finds a token
  * only where no letter, digit, mark or underscore touches it.
  */
+import { LongestSearch, LongestTable, MAX_NODES } from './added-token-table.ts';
 import { codePointBefore, IS_SPACE, is } from './character-classes.ts';
 
 /** A token that is looked for in texts. */
@@ -32,18 +33,29 @@ interface Branch {
   readonly next: ReadonlyMap<number, Branch>;
 }
 
-/** Finds a set of added tokens in texts, in time linear in the text and at worst in the longest token. */
+/**
+ * Comparisons of units for every unit of a text before the other way to search is taken. Of ordinary texts most units are
+ * not compared at all; of "aaaa…" and a token "aa…ab" of 128, each is so 128 times.
+ */
+const MAX_COMPARED = 8;
+const FREE = 1 << 16;
+
+/** Finds a set of added tokens in texts, in time linear in the text. */
 export class AddedTokenFinder {
   private readonly root: Branch;
   /** Any first unit of any of them: most texts hold none, and one look tells. */
   private readonly first: RegExp;
+  private readonly entries: readonly Entry[];
+  /** Made for the first text that needs it. */
+  private table: LongestTable | undefined;
+  private compared = 0;
 
   /** @param write - how a token is written in the texts */
   constructor(tokens: readonly AddedToken[], write: (content: string) => string = content => content) {
-    const entries = tokens
-      .map(token => [write(token.content), token] as const)
-      .filter(([written]) => written !== '')
-      .sort(([a], [b]) => (a < b ? -1 : Number(a > b)));
+    // Of several that normalization made one, the last counts.
+    const written = new Map(tokens.map(token => [write(token.content), token]));
+    const entries = [...written].filter(([written]) => written !== '').sort(([a], [b]) => (a < b ? -1 : Number(a > b)));
+    this.entries = entries;
     this.root = { units: new Uint16Array(), found: undefined, next: branches(entries, 0) };
     const units = [...this.root.next.keys()];
     this.first = new RegExp(`[${units.map(unit => `\\u${unit.toString(16).padStart(4, '0')}`).join('')}]`, 'g');
@@ -56,9 +68,21 @@ export class AddedTokenFinder {
     // As in the reference, `rstrip` does not move the search: a token that begins within the white space it took is found
     // as well. That white space ends in one place for all of them, so it is read once.
     let spaceEnd = 0;
+    let search: LongestSearch | undefined;
+    let compared = 0;
     for (let i = this.candidate(text, 0); i < text.length; ) {
       units ??= unitsOf(text);
-      const found = this.longestAt(units, i);
+      if (search === undefined && compared > FREE + MAX_COMPARED * i) {
+        search = this.searchOf(units);
+        compared = Number.NEGATIVE_INFINITY; // where there is none, not asked again
+      }
+      if (search !== undefined) {
+        i = search.next(i);
+        if (i === text.length) break;
+      }
+      this.compared = 0;
+      const found = search === undefined ? this.longestAt(units, i) : this.entries[search.at(i)];
+      compared += this.compared;
       if (found === undefined) {
         i = this.candidate(text, i + 1);
         continue;
@@ -73,9 +97,17 @@ export class AddedTokenFinder {
         if (token.rstrip) spaceEnd = skipSpace(text, Math.max(end, spaceEnd));
         given = token.rstrip ? spaceEnd : end;
       }
-      i = this.candidate(text, end);
+      i = search === undefined ? this.candidate(text, end) : end;
     }
     if (given < text.length) yield text.slice(given);
+  }
+
+  /** Undefined where its table would be too large: then every unit of the text is compared at worst with the longest token. */
+  private searchOf(text: Uint16Array): LongestSearch | undefined {
+    const units = this.entries.reduce((sum, [written]) => sum + written.length, 0);
+    if (units >= MAX_NODES) return undefined;
+    this.table ??= new LongestTable(this.entries.map(([written]) => written));
+    return new LongestSearch(this.table, text);
   }
 
   /** The next place from `i` on where a token may begin; the end of the text if there is none. */
@@ -87,8 +119,11 @@ export class AddedTokenFinder {
   private longestAt(text: Uint16Array, i: number): Entry | undefined {
     let longest: Entry | undefined;
     let branch: Branch | undefined = this.root;
-    while (branch !== undefined && standsAt(text, i, branch.units)) {
-      i += branch.units.length;
+    while (branch !== undefined) {
+      const shared = sharedUnits(text, i, branch.units);
+      this.compared += shared;
+      if (shared < branch.units.length) break;
+      i += shared;
       longest = branch.found ?? longest;
       branch = branch.next.get(text[i] ?? Number.NaN); // behind the end nothing begins
     }
@@ -103,10 +138,11 @@ function unitsOf(text: string): Uint16Array {
   return units;
 }
 
-function standsAt(text: Uint16Array, i: number, units: Uint16Array): boolean {
+/** How many units the text has in common with these from there on. */
+function sharedUnits(text: Uint16Array, i: number, units: Uint16Array): number {
   let k = 0;
   while (k < units.length && text[i + k] === units[k]) k++;
-  return k === units.length;
+  return k;
 }
 
 /**
@@ -124,7 +160,7 @@ function branches(entries: readonly Entry[], depth: number): Map<number, Branch>
     const last = (entries[end - 1] as Entry)[0];
     let shared = depth + 1;
     while (shared < entry[0].length && entry[0][shared] === last[shared]) shared++;
-    // Those that end here come first. Of several that normalization made one, the last counts.
+    // Those that end here come first.
     let longer = start;
     while (longer < end && (entries[longer] as Entry)[0].length === shared) longer++;
     next.set(unit, {

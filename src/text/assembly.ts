@@ -8,7 +8,8 @@ import { GlassbertError } from '../errors.ts';
 import { type Json, type JsonObject, quote } from '../io/json.ts';
 import { asObject } from '../io/json-fields.ts';
 import type { AddedToken } from './added-tokens.ts';
-import { AddedVocabulary } from './added-vocabulary.ts';
+import { AddedVocabulary, type TokenFlags } from './added-vocabulary.ts';
+import { normalizeBert } from './bert-normalizer.ts';
 import { type BertPipeline, checkTypes, differences, pipelineOfFile } from './bert-pipeline.ts';
 import { FRAMES, readTemplate, type Template } from './template.ts';
 import { Arguments, type NamedJson, type TokenArguments } from './tokenizer-arguments.ts';
@@ -69,14 +70,15 @@ export interface Assembled {
 /** @param rows - of the embedding table */
 export function assemble(parts: TokenizerParts, rows: number, file: string): Assembled {
   const notes: string[] = [];
-  const made = classOf(parts, file, notes);
+  const made = classOf(parts, notes);
   const json = parts.tokenizerJson ?? jsonOfVocab(parts, made, rows, file, notes);
   const keepsFile = made.keepsFile && parts.tokenizerJson !== undefined;
 
   const ids = readVocabulary(json, file, rows);
   const args = argumentsOf(parts, file);
   const tokens = args.tokens(made, (json.padding as JsonObject | null | undefined)?.pad_token);
-  const pipeline = keepsFile ? pipelineOfFile(json, ids, made.name, file) : pipelineOfClass(args, tokens, ids);
+  const ofClass = made.frame === 'file' ? undefined : pipelineOfClass(args, made, tokens, ids);
+  const pipeline = ofClass === undefined || keepsFile ? pipelineOfFile(json, ids, made.name, file) : ofClass;
   requireUnknown(pipeline.model.unknown, ids, file);
   const added = addTokens(ids, keepsFile ? json : null, tokens, file, notes);
   const template = templateOf(made, json, tokens, added, file);
@@ -88,6 +90,7 @@ export function assemble(parts: TokenizerParts, rows: number, file: string): Ass
   const settings = readSettings(args, made, json, notes);
 
   const searched = added.tokens(settings.splitSpecial);
+  noteAlike(searched, pipeline, notes);
   const slots = [...template.single, ...(template.pair ?? [])].flatMap(slot => ('id' in slot ? slot.id : []));
   const spare = spareTokens(tokens, added, ids, slots);
   const used = [sizeOfVocabulary(ids), ...slots.map(id => id + 1)];
@@ -110,6 +113,21 @@ export function assemble(parts: TokenizerParts, rows: number, file: string): Ass
   };
 }
 
+function noteAlike(searched: readonly AddedToken[], { normalizer }: BertPipeline, notes: string[]): void {
+  const seen = new Map<string, string>();
+  const alike: string[] = [];
+  for (const { content, normalized } of searched) {
+    const written = normalized ? normalizeBert(content, normalizer) : `raw ${content}`;
+    const other = seen.get(written);
+    if (other !== undefined) alike.push(`${quote(other)} and ${quote(content)}`);
+    seen.set(written, content);
+  }
+  if (alike.length === 0) return;
+  notes.push(
+    `Added tokens are the same once they are normalized: ${listing(alike)}. Here the last counts; in Python one of them does, another in another run.`,
+  );
+}
+
 function readSettings(
   args: Arguments,
   { hasTypes }: TokenizerClass,
@@ -130,7 +148,7 @@ function readSettings(
   return { keepEnd, typed: stated ?? hasTypes, splitSpecial };
 }
 
-function classOf(parts: TokenizerParts, file: string, notes: string[]): TokenizerClass {
+function classOf(parts: TokenizerParts, notes: string[]): TokenizerClass {
   const { tokenizerConfig = {}, modelType, modelClass } = parts;
   const { pathOf = (name: string) => name } = parts;
   const [config, model] = [pathOf('tokenizer_config.json'), pathOf('config.json')];
@@ -142,15 +160,16 @@ function classOf(parts: TokenizerParts, file: string, notes: string[]): Tokenize
     });
   }
   const code = tokenizerConfig.auto_map ?? null;
-  const hasCode = typeof code === 'object' && code !== null && (Array.isArray(code) || 'AutoTokenizer' in code);
-  const name = chooseClass({ named, namedByModel: modelClass, modelType, hasCode }, { config, model });
+  const hasCode = Array.isArray(code) || ((code as JsonObject | null)?.AutoTokenizer ?? null) !== null;
+  const chosen = chooseClass({ named, namedByModel: modelClass, modelType, hasCode }, { config, model });
+  const { name } = chosen;
   const older = named ? built(plain(named)) : name;
   if (older !== name) {
     notes.push(
       `transformers 5 takes the class ${name} where the files name ${quote(named as string)}; transformers 4.57.6 takes ${older}.`,
     );
   }
-  return classNamed(name, file);
+  return classNamed(chosen);
 }
 
 function jsonOfVocab(
@@ -189,13 +208,18 @@ function argumentsOf(parts: TokenizerParts, file: string): Arguments {
 }
 
 /** What the constructor of BertTokenizer makes, and those like it: transformers 5.18.0, models/bert/tokenization_bert.py. */
-function pipelineOfClass(args: Arguments, tokens: TokenArguments, ids: ReadonlyMap<string, number>): BertPipeline {
+function pipelineOfClass(
+  args: Arguments,
+  { alwaysLower = false, takesCleanText = false }: TokenizerClass,
+  tokens: TokenArguments,
+  ids: ReadonlyMap<string, number>,
+): BertPipeline {
   return {
     normalizer: {
-      cleanText: true,
+      cleanText: takesCleanText ? args.boolean('clean_text', true) : true,
       handleChineseChars: args.boolean('tokenize_chinese_chars', true),
       stripAccents: args.stripAccents(),
-      lowercase: args.boolean('do_lower_case', true),
+      lowercase: alwaysLower || args.boolean('do_lower_case', true),
     },
     words: 'BertPreTokenizer',
     model: { ids, unknown: nameOf(tokens, 'unk_token') ?? 'None', prefix: '##', maxChars: 100 },
@@ -229,10 +253,11 @@ function addTokens(
   if (kept !== null) added.add(readAddedTokens(kept.added_tokens ?? [], file).map(({ token }) => token));
   const listed = new Set(decoder.map(({ token }) => token.content));
   const names = new Set(named.map(({ token }) => token.content));
-  const isMissing = ({ content }: { readonly content: string }): boolean => !added.has(content) && !listed.has(content);
+  const isMissing = ({ content }: { readonly content: string }): boolean =>
+    content !== '' && !added.has(content) && !listed.has(content);
   const missing = [...named.map(({ token }) => token), ...extra].filter(isMissing);
   const all = [...decoder.map(({ token }) => token), ...missing];
-  added.add(all.map(token => (names.has(token.content) ? { ...token, special: true } : token)));
+  added.add(all.map(token => (names.has(token.content) ? madeSpecial(token) : token)));
 
   const moved = decoder.filter(({ id, token }) => added.idOf(token.content) !== id);
   const movedTo = moved.map(({ id, token }) => `${quote(token.content)} from ${id} to ${added.idOf(token.content)}`);
@@ -243,6 +268,11 @@ function addTokens(
   if (freshIds.length > 0)
     notes.push(`Special tokens that the vocabulary lacks are added to it, as in Python: ${listing(freshIds)}.`);
   return added;
+}
+
+/** Where its description does not say whether it is normalized, a token that is made special no longer is. */
+function madeSpecial(token: TokenFlags): TokenFlags {
+  return { ...token, special: true, normalized: token.normalized && token.normalizedByDefault !== true };
 }
 
 const MAX_LISTED = 3;
@@ -262,14 +292,18 @@ function templateOf(
   if (made.frame === 'file') return readTemplate(json.post_processor ?? null, file);
   const slot = (key: 'cls' | 'sep') => {
     const token = nameOf(tokens, `${key}_token`);
-    const id = token === undefined ? made.unnamed?.[key] : added.idOf(token);
+    // What the vocabulary lacks, which an empty name alone can be, has the id of the unknown token.
+    const written = token === '' && added.idOf('') === undefined ? nameOf(tokens, 'unk_token') : token;
+    const id = written === undefined ? made.unnamed?.[key] : added.idOf(written);
     if (id !== undefined) return { id, token: token ?? 'None', typeId: 0 };
     throw new GlassbertError('E_TOKENIZER', `there is no "${key}_token"`, {
       file,
       expected: `a name, for the class ${made.name}`,
     });
   };
-  return FRAMES[made.frame](slot('cls'), slot('sep'));
+  const [cls, sep] = [slot('cls'), slot('sep')];
+  // But for the template of RoBERTa, tokens go by their names; of two that are both null, the last counts.
+  return FRAMES[made.frame](made.frame !== 'roberta' && cls.token === sep.token ? sep : cls, sep);
 }
 
 function directionOf(json: JsonObject, key: 'truncation' | 'padding'): Json | undefined {
@@ -332,6 +366,6 @@ function spareTokens(
     ...extra.map(({ content }) => content),
     ...named.flatMap(({ name, token }) => (isPlain(name) ? [] : token.content)),
   ]);
-  const spare = named.filter(({ token: { content } }) => !used.has(content) && !ids.has(content));
+  const spare = named.filter(({ token: { content } }) => content !== '' && !used.has(content) && !ids.has(content));
   return new Set(spare.map(({ token }) => added.idOf(token.content) as number).filter(id => !slots.includes(id)));
 }

@@ -60,7 +60,7 @@ export function tokenizerOf(
       .filter(key => sentenceConfig.has(key))
       .map(key => ({ json: asObject(sentenceConfig.raw(key) ?? null, argumentsFile, key), file: argumentsFile })),
     modelType: config.string('model_type', { default: '' }),
-    modelClass: config.string('tokenizer_class', { default: '' }),
+    modelClass: config.has('tokenizer_class') ? config.string('tokenizer_class') : undefined,
     doLowerCase,
     maxLength,
     rows,

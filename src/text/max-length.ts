@@ -35,7 +35,8 @@ export function decideMaxLength(
     const from = { file: relative(files.directory, file.file), key: where };
     return { value: value < NO_LIMIT ? Math.floor(value) : undefined, from };
   };
-  const ofPositions = stated(config, 'max_position_embeddings');
+  const none = config.raw('max_position_embeddings') === -1; // so sentence-transformers reads it
+  const ofPositions = stated(none ? fields({}, config.file) : config, 'max_position_embeddings');
   // Null is no limit there, and no reason to read the older key.
   const legacy = !tokenizerConfig.keys.includes('model_max_length') && tokenizerConfig.has('max_len');
   const ofTokenizer = stated(tokenizerConfig, legacy ? 'max_len' : 'model_max_length');
@@ -55,11 +56,14 @@ export function decideMaxLength(
     stated(sentenceConfig, 'max_seq_length'),
     ...((ofTokenizer.value ?? NO_LIMIT) <= positions ? [ofTokenizer, ofPositions] : [ofPositions, ofTokenizer]),
   ];
-  if (truncation) {
-    const file = fields(truncation, tokenizer.file, 'truncation');
-    candidates.push(stated(file, 'max_length', 'truncation.max_length'));
-  }
-  const setting = decide(candidates, { value: NO_LIMIT, from: { default: 'no file states it' } });
+  const decided = decide(candidates, { value: NO_LIMIT, from: { default: 'no file states it' } });
+  const ofFile = truncation
+    ? [stated(fields(truncation, tokenizer.file, 'truncation'), 'max_length', 'truncation.max_length')]
+    : [];
+  const setting = {
+    ...decided,
+    overruled: [...decided.overruled, ...ofFile.filter(({ value }) => value !== undefined)],
+  };
   if (setting.value <= positions) return setting;
 
   warn({

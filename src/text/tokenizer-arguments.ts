@@ -28,6 +28,16 @@ export interface ArgumentFiles {
   readonly tokenizerJson?: NamedJson | undefined;
 }
 
+/** Arguments that sentence-transformers gives to every from_pretrained itself, whatever the files say. */
+export const OVERWRITTEN_ARGUMENTS: readonly string[] = [
+  'trust_remote_code',
+  'subfolder',
+  'token',
+  'cache_dir',
+  'revision',
+  'local_files_only',
+];
+
 /** Keys of `processor_kwargs` that are read here or elsewhere, and those that change no ids. */
 const OVERRIDES: readonly string[] = [
   ...SPECIAL_NAMES,
@@ -43,12 +53,14 @@ const OVERRIDES: readonly string[] = [
   'model_max_length',
   'clean_up_tokenization_spaces',
   'use_fast', // of transformers 4
-  // Python overwrites these with its own.
-  ...['trust_remote_code', 'subfolder', 'token', 'cache_dir', 'revision', 'local_files_only'],
+  ...OVERWRITTEN_ARGUMENTS,
 ];
 
 export class Arguments {
   private readonly values = new Map<string, { readonly value: Json; readonly file: string }>();
+  /** Special tokens of other names: `image_token`, or an object of `extra_special_tokens`. */
+  private readonly further = new Map<string, { readonly value: Json; readonly file: string }>();
+  private readonly first = new Map<string, { readonly value: Json; readonly file: string }>();
   private readonly files: ArgumentFiles;
 
   /** @throws E_CONFIG for a key of `processor_kwargs` that would change the tokenizer in a way that is not followed */
@@ -66,39 +78,56 @@ export class Arguments {
       }
       this.take(overrides);
     }
-    const extra = this.values.get('extra_special_tokens')?.value ?? null;
-    this.rename(extra === null || Object.keys(extra).length === 0);
-    if (!this.values.has('added_tokens_decoder') && files.specialTokensMap !== undefined)
+    // `additional_special_tokens` of transformers 4 are the `extra_special_tokens` of 5, unless there are some.
+    const extra = this.value('extra_special_tokens') ?? null;
+    if (extra === null || Object.keys(extra).length === 0) this.renameAdditional();
+    for (const [key, { value, file }] of this.values) {
+      if (!isFurtherName(key) || typeof value !== 'string') continue;
+      this.further.set(key, { value, file });
+      this.values.delete(key);
+    }
+    this.takeNamedExtra();
+    if (!this.values.has('added_tokens_decoder') && files.specialTokensMap !== undefined) {
       this.takeMap(files.specialTokensMap);
-    this.rename(!this.values.has('extra_special_tokens'));
+      this.takeNamedExtra();
+    }
+    // Here an empty list is one, and what an object names comes first.
+    if (!this.values.has('extra_special_tokens')) this.renameAdditional();
+    this.takeNamedExtra(this.first);
   }
 
   private take({ json, file }: NamedJson): void {
     for (const [key, value] of Object.entries(json)) this.values.set(key, { value, file });
   }
 
+  private renameAdditional(): void {
+    const additional = this.values.get('additional_special_tokens');
+    this.values.delete('additional_special_tokens');
+    if (additional !== undefined) this.values.set('extra_special_tokens', additional);
+  }
+
+  /** An object of extra special tokens names further ones, whatever other keys name. */
+  private takeNamedExtra(to = this.further): void {
+    const extra = this.values.get('extra_special_tokens');
+    if (extra === undefined || !isObject(extra.value)) return;
+    this.values.delete('extra_special_tokens');
+    for (const [name, value] of Object.entries(extra.value)) to.set(name, { value, file: extra.file });
+  }
+
   /** Objects are tokens there, whether they say so or not, and special. */
   private takeMap({ json, file }: NamedJson): void {
     for (const [key, value] of Object.entries(json)) {
       if (this.files.overrides?.some(({ json }) => json[key])) continue;
-      const old = key === 'extra_special_tokens' ? this.values.get(key)?.value : undefined;
+      const old = this.value('extra_special_tokens');
       if (key === 'extra_special_tokens' && Array.isArray(value)) {
+        const said = value.findIndex(token => isObject(token) && 'special' in token);
+        if (said >= 0) throw noToken(`extra_special_tokens[${said}].special`, file);
         const more = value.map(token => (isObject(token) ? { ...token, __type: 'AddedToken', special: true } : token));
         this.values.set(key, { value: [...(Array.isArray(old) ? old : []), ...more], file });
       } else if (isObject(value) && key !== 'extra_special_tokens') {
         this.values.set(key, { value: { ...value, __type: 'AddedToken', special: true }, file });
       } else this.values.set(key, { value, file });
     }
-  }
-
-  /**
-   * `additional_special_tokens` of transformers 4 are the `extra_special_tokens` of 5, unless there are some: in
-   * tokenizer_config.json an empty list is none, to special_tokens_map.json it is one.
-   */
-  private rename(isFree: boolean): void {
-    const additional = this.values.get('additional_special_tokens');
-    this.values.delete('additional_special_tokens');
-    if (additional !== undefined && isFree) this.values.set('extra_special_tokens', additional);
   }
 
   has(key: string): boolean {
@@ -143,11 +172,7 @@ export class Arguments {
 
   /** True, false, or null as `lowercase` says. */
   stripAccents(): boolean | null {
-    return this.values.get('strip_accents')?.value === null
-      ? null
-      : this.has('strip_accents')
-        ? this.boolean('strip_accents', false)
-        : null;
+    return (this.value('strip_accents') ?? null) === null ? null : this.boolean('strip_accents', false);
   }
 
   /**
@@ -170,34 +195,36 @@ export class Arguments {
         token: (stated && listed.get(token.content)) ?? (strips ? { ...token, lstrip: true } : token),
       });
     }
-    named.push(...this.furtherTokens());
-    return { decoder, named, extra: this.extraTokens() };
+    const extra = this.extraTokens();
+    for (const { name, token } of this.furtherTokens()) {
+      const at = named.findIndex(other => other.name === name);
+      if (at < 0) named.push({ name, token });
+      else named[at] = { name, token };
+    }
+    return { decoder, named, extra };
   }
 
-  /** Tokens of other names: `image_token`, or an object of `extra_special_tokens`. */
+  /** Strings of tokenizer_config.json and named extra ones come last; of two with one name they count. */
   private furtherTokens(): NamedToken[] {
-    const objects: NamedToken[] = [];
-    const strings: NamedToken[] = [];
-    for (const [name, { value, file }] of this.values) {
-      if (!name.endsWith('_token') || (SPECIAL_NAMES as readonly string[]).includes(name)) continue;
-      if (typeof value === 'string') strings.push({ name, token: this.token(name, value, file) as TokenFlags });
-      else if (isObject(value) && value.__type === 'AddedToken') {
-        objects.push({ name, token: this.token(name, value, file) as TokenFlags });
-      }
+    const found = new Map<string, TokenFlags>();
+    const take = (name: string, { value, file }: { readonly value: Json; readonly file: string }): void => {
+      const token = this.token(name, value, file);
+      if (token === null) throw noToken(name, file);
+      found.set(name, token);
+    };
+    for (const [name, said] of this.first) take(name, said);
+    for (const [name, said] of this.values) {
+      const { value } = said;
+      if (!isFurtherName(name)) continue;
+      if (typeof value === 'string' || (isObject(value) && value.__type === 'AddedToken')) take(name, said);
     }
-    const extra = this.values.get('extra_special_tokens');
-    if (extra !== undefined && isObject(extra.value)) {
-      for (const [name, value] of Object.entries(extra.value)) {
-        const token = this.token(`extra_special_tokens.${name}`, value, extra.file);
-        if (token !== null) strings.push({ name, token });
-      }
-    }
-    return [...objects, ...strings];
+    for (const [name, said] of this.further) take(name, said);
+    return [...found].map(([name, token]) => ({ name, token }));
   }
 
   private extraTokens(): TokenFlags[] {
     const extra = this.values.get('extra_special_tokens');
-    if (extra === undefined || extra.value === null || isObject(extra.value)) return [];
+    if (extra === undefined || extra.value === null) return [];
     if (!Array.isArray(extra.value))
       throw this.refuse('extra_special_tokens', 'an array of tokens, or an object of named ones');
     checkAddedCount(extra.value.length, 'extra_special_tokens', extra.file);
@@ -254,11 +281,7 @@ export class Arguments {
     if (value === null) return null;
     if (typeof value === 'string') return fromString(checkAddedToken(value, where, file));
     if (isObject(value) && value.__type === 'AddedToken') return readToken(fields(value, file, where), where);
-    throw new GlassbertError('E_CONFIG', `${quote(where)} is no token`, {
-      file,
-      expected: 'a string, or an object with "__type": "AddedToken"',
-      hint: 'transformers 5 cannot load it either: write the token as a string.',
-    });
+    throw noToken(where, file);
   }
 
   private refuse(key: string, expected: string): GlassbertError {
@@ -295,8 +318,20 @@ export function contentOf(value: Json | undefined): string | undefined {
 }
 
 function fromString(content: string | null): TokenFlags | null {
-  if (content === null || content === '') return null;
+  if (content === null) return null;
   return { content, singleWord: false, lstrip: false, rstrip: false, normalized: false, special: true };
+}
+
+function isFurtherName(key: string): boolean {
+  return key.endsWith('_token') && !(SPECIAL_NAMES as readonly string[]).includes(key);
+}
+
+function noToken(where: string, file: string): GlassbertError {
+  return new GlassbertError('E_CONFIG', `${quote(where)} is no token`, {
+    file,
+    expected: 'a string, or an object with "__type": "AddedToken"',
+    hint: 'transformers 5 cannot load it either: write the token as a string.',
+  });
 }
 
 function inOrder(tokens: ReadonlyMap<number, ListedToken>): readonly ListedToken[] {

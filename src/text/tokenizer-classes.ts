@@ -30,6 +30,10 @@ export interface TokenizerClass {
   readonly frame: 'file' | 'bert' | 'roberta' | 'funnel';
   /** The names of special tokens that no file names. */
   readonly specials: Readonly<Partial<Record<SpecialName, string>>>;
+  /** Whether `do_lower_case` is taken and dropped by its constructor. */
+  readonly alwaysLower?: boolean;
+  /** Whether `clean_text` is an argument. */
+  readonly takesCleanText?: boolean;
   /** Whether a mask token that has to be added takes the white space before it. */
   readonly maskStrips?: boolean;
   /** The ids that the frame has where `cls_token` and `sep_token` are null. */
@@ -63,15 +67,37 @@ const BERT: TokenizerClass = {
   hasTypes: true,
 };
 
-// models/X/tokenization_X.py: bert 104-135, mpnet 105-163, funnel; ConvBertTokenizer has no constructor of its own, and so the
-// file is kept (tokenization_utils_tokenizers.py, 113-119) but for the frame, which BertTokenizer's constructor makes.
+/** Not the classes of the same names without Fast: models/dpr/tokenization_dpr_fast.py. */
+const KEEPING_FAST: ReadonlySet<string> = new Set([
+  'DPRQuestionEncoderTokenizerFast',
+  'DPRContextEncoderTokenizerFast',
+]);
+
+// models/X/tokenization_X.py: bert 104-135, mpnet 105-163, dpr, fnet (of albert), funnel. A class without a constructor of its
+// own keeps the file (tokenization_utils_tokenizers.py, 113-119), where it is one of BERT's but for the frame, which
+// BertTokenizer's constructor makes.
 const CLASSES: readonly TokenizerClass[] = [
   { name: GENERIC, keepsFile: true, frame: 'file', specials: {}, hasTypes: false },
   BERT,
   { ...BERT, name: 'DistilBertTokenizer', hasTypes: false },
-  { ...BERT, name: 'DPRQuestionEncoderTokenizer' },
-  { ...BERT, name: 'DPRContextEncoderTokenizer' },
-  { ...BERT, name: 'ConvBertTokenizer', keepsFile: true },
+  { ...BERT, name: 'DPRQuestionEncoderTokenizer', alwaysLower: true },
+  { ...BERT, name: 'DPRContextEncoderTokenizer', alwaysLower: true },
+  ...['ConvBertTokenizer', ...KEEPING_FAST].map(name => ({ ...BERT, name, keepsFile: true })),
+  {
+    name: 'FNetTokenizer',
+    keepsFile: true,
+    frame: 'file',
+    specials: {
+      bos_token: '[CLS]',
+      eos_token: '[SEP]',
+      unk_token: '<unk>',
+      sep_token: '[SEP]',
+      pad_token: '<pad>',
+      cls_token: '[CLS]',
+      mask_token: '[MASK]',
+    },
+    hasTypes: true,
+  },
   {
     name: 'MPNetTokenizer',
     keepsFile: false,
@@ -102,6 +128,7 @@ const CLASSES: readonly TokenizerClass[] = [
       cls_token: '<cls>',
       mask_token: '<mask>',
     },
+    takesCleanText: true,
     hasTypes: true,
   },
 ];
@@ -111,44 +138,122 @@ const words = (list: string): readonly string[] => list.trim().split(/\s+/);
 /** The class of a model type: TOKENIZER_MAPPING_NAMES. Types that are not here have none. */
 const CLASS_OF_TYPE: ReadonlyMap<string, string> = new Map(
   Object.entries({
-    BertTokenizer: `bert distilbert electra convbert nomic_bert squeezebert megatron-bert layoutlm ernie nezha retribert align
-      bros visual_bert chinese_clip blip`,
-    MobileBertTokenizer: 'mobilebert',
-    DPRQuestionEncoderTokenizer: 'dpr',
-    MPNetTokenizer: 'mpnet',
-    RobertaTokenizer: `roberta roberta-prelayernorm bart longformer data2vec-text ibert mra mega lilt clap bridgetower`,
-    LEDTokenizer: 'led',
-    BartTokenizer: 'florence2',
-    XLMRobertaTokenizer: 'xlm-roberta xmod gte jina_embeddings_v3 trocr metaclip_2',
-    CamembertTokenizer: 'camembert',
+    BertTokenizer: `align bark bert blip bros chinese_clip convbert distilbert electra ernie flava git grounding-dino layoutlm megatron-
+      bert mm-grounding-dino nezha nomic_bert qdqbert realm retribert squeezebert tvp vilt visual_bert`,
     AlbertTokenizer: 'albert yoso',
-    T5Tokenizer: 't5 mt5 switch_transformers musicgen',
+    BartTokenizer: 'florence2',
+    BarthezTokenizer: 'barthez',
+    BartphoTokenizer: 'bartpho',
+    BertGenerationTokenizer: 'bert-generation',
+    BertJapaneseTokenizer: 'bert-japanese',
+    BertweetTokenizer: 'bertweet',
+    BigBirdTokenizer: 'big_bird',
+    BioGptTokenizer: 'biogpt',
+    BlenderbotSmallTokenizer: 'blenderbot-small',
+    BlenderbotTokenizer: 'blenderbot',
+    ByT5Tokenizer: 'byt5',
+    CLIPTokenizer: 'aimv2 clip clipseg groupvit omdet-turbo oneformer owlv2 owlvit sam3 sam3_video xclip',
+    CTRLTokenizer: 'ctrl',
+    CamembertTokenizer: 'camembert',
+    CanineTokenizer: 'canine',
+    ClvpTokenizer: 'clvp',
+    CodeLlamaTokenizer: 'code_llama',
+    CohereTokenizer: 'aya_vision cohere cohere2',
+    CpmAntTokenizer: 'cpmant',
+    CpmTokenizer: 'cpm',
+    DPRQuestionEncoderTokenizer: 'dpr',
     DebertaTokenizer: 'deberta',
     DebertaV2Tokenizer: 'deberta-v2',
-    GemmaTokenizer: 'gemma gemma2 gemma3 gemma3_text gemma3n gemma3n_text t5gemma recurrent_gemma',
-    Qwen2Tokenizer: 'qwen2 qwen3 qwen2_moe qwen3_moe qwen2_vl qwen2_5_vl qwen3_vl qwen3_next colqwen2',
-    Qwen3_5Tokenizer: 'qwen3_5 qwen3_5_text qwen3_5_moe qwen3_5_moe_text',
-    GPT2Tokenizer: 'gpt2 gpt_neo gptj opt phi codegen starcoder2',
-    GPTNeoXTokenizer: 'gpt_neox olmo olmoe mpt mamba',
-    CLIPTokenizer: 'clip',
-    BarthezTokenizer: 'barthez',
-    BigBirdTokenizer: 'big_bird',
+    DiaTokenizer: 'dia',
+    EsmTokenizer: 'esm',
+    EsmcTokenizer: 'esmc esmfold2',
     FNetTokenizer: 'fnet',
+    FSMTTokenizer: 'fsmt',
+    FastSpeech2ConformerTokenizer: 'fastspeech2_conformer',
+    FlaubertTokenizer: 'flaubert',
     FunnelTokenizer: 'funnel',
-    XLNetTokenizer: 'xlnet',
-    RemBertTokenizer: 'rembert',
-    MBartTokenizer: 'mbart',
-    NllbTokenizer: 'nllb',
+    GPT2Tokenizer: `blip-2 codegen dbrx emu3 gpt2 gpt_neo gptj hyperclovax_vision_v2 instructblip instructblipvideo jais2 opt phi
+      starcoder2`,
+    GPTNeoXJapaneseTokenizer: 'gpt_neox_japanese',
+    GPTNeoXTokenizer: 'falcon_mamba gpt_neox mamba mamba2 mpt olmo olmoe rwkv xlstm',
+    GPTSw3Tokenizer: 'gpt-sw3',
+    GemmaTokenizer: `diffusion_gemma gemma gemma2 gemma3 gemma3_text gemma3n gemma3n_text recurrent_gemma shieldgemma2 t5gemma zaya`,
     HerbertTokenizer: 'herbert',
+    LEDTokenizer: 'led',
+    LasrTokenizer: 'lasr_ctc lasr_encoder',
+    LayoutLMv2Tokenizer: 'layoutlmv2',
+    LayoutLMv3Tokenizer: 'layoutlmv3',
+    LayoutXLMTokenizer: 'layoutxlm',
+    LlamaTokenizer: 'idefics idefics2',
     LukeTokenizer: 'luke',
-    [GENERIC]: `modernbert modernbert-decoder mistral mixtral ministral umt5 xlm-roberta-xl nystromformer granite stablelm olmo2
-      persimmon phi3 deepseek_v2 deepseek_v3 jamba internlm2 minicpmv nemotron ernie4_5`,
+    LxmertTokenizer: 'lxmert',
+    M2M100Tokenizer: 'm2m_100',
+    MBart50Tokenizer: 'mbart50',
+    MBartTokenizer: 'mbart',
+    MLukeTokenizer: 'mluke',
+    MPNetTokenizer: 'mpnet',
+    MarianTokenizer: 'marian',
+    MarkupLMTokenizer: 'markuplm',
+    MgpstrTokenizer: 'mgp-str',
+    MobileBertTokenizer: 'mobilebert',
+    MvpTokenizer: 'mvp',
+    MyT5Tokenizer: 'myt5',
+    NllbTokenizer: 'nllb nllb-moe',
+    NougatTokenizer: 'nougat pp_formulanet',
+    OpenAIGPTTokenizer: 'openai-gpt',
+    PLBartTokenizer: 'plbart',
+    ParakeetTokenizer: `granite_speech5_ctc nemotron3_5_asr nemotron_asr_streaming parakeet_ctc parakeet_rnnt parakeet_tdt`,
+    PegasusTokenizer: 'pegasus',
+    PerceiverTokenizer: 'perceiver',
+    PhobertTokenizer: 'phobert',
+    ProphetNetTokenizer: 'prophetnet',
+    Qwen2Tokenizer: `audioflamingo3 colqwen2 cosmos3_omni fun_asr_nano hunyuan_vl internvl lighton_ocr ovis2 qianfan_ocr qwen2 qwen2_5_omni
+      qwen2_5_vl qwen2_audio qwen2_moe qwen2_vl qwen3 qwen3_asr qwen3_moe qwen3_next qwen3_omni_moe qwen3_vl qwen3_vl_moe
+      vibevoice`,
+    Qwen3_5Tokenizer: 'qwen3_5 qwen3_5_moe qwen3_5_moe_text qwen3_5_text qwen4_exp',
+    RagTokenizer: 'rag',
+    ReformerTokenizer: 'reformer',
+    RemBertTokenizer: 'rembert',
+    RoCBertTokenizer: 'roc_bert',
+    RoFormerTokenizer: 'roformer',
+    RobertaTokenizer: `bart bridgetower clap data2vec-text ibert lilt longformer mega mra roberta roberta-prelayernorm`,
+    SeamlessM4TTokenizer: 'seamless_m4t seamless_m4t_v2',
+    Siglip2Tokenizer: 'siglip2',
+    SiglipTokenizer: 'siglip',
+    Speech2TextTokenizer: 'speech_to_text',
+    SpeechT5Tokenizer: 'speecht5',
+    SplinterTokenizer: 'splinter',
+    T5Tokenizer: 'mt5 musicgen musicgen_melody switch_transformers t5',
+    TapasTokenizer: 'tapas',
+    Tipsv2Tokenizer: 'tipsv2',
+    UdopTokenizer: 'udop',
+    VideoPrismTokenizer: 'videoprism',
+    VitsTokenizer: 'vits',
+    Wav2Vec2CTCTokenizer: 'data2vec-audio hubert unispeech unispeech-sat wav2vec2 wav2vec2-bert wav2vec2-conformer',
+    Wav2Vec2PhonemeCTCTokenizer: 'wav2vec2_phoneme',
+    WhisperTokenizer: 'whisper',
+    XGLMTokenizer: 'xglm',
+    XLMRobertaTokenizer: 'gte jina_embeddings_v3 metaclip_2 trocr xlm-roberta xmod',
+    XLMTokenizer: 'xlm',
+    XLNetTokenizer: 'xlnet',
+    [GENERIC]: `arctic aria bigbird_pegasus camembertv2-base canary chameleon chatlm cohere_asr deepseek_ocr deepseek_ocr2 deepseek_v2
+      deepseek_v3 deepseek_v32 deepseek_v4 deepseek_vl deepseek_vl_hybrid deepseek_vl_v2 ernie4_5 ernie4_5_moe evolla
+      flex_olmo fuyu glm glm4 glm4_moe glm4_moe_lite glm4v glm4v_moe glm_image glmasr got_ocr2 gpt_bigcode granite
+      granitemoe granitemoehybrid granitemoeshared h2ovl_chat hyperclovax hyperclovax_vlm internlm2 jamba janus kimi_k25
+      kimi_linear kosmos-2 llava llava_next mimo_v2_flash minicpm3 minicpmv minicpmv4_6 minicpmv4_7 minimax_m2 ministral
+      ministral3 mistral mistral3 mixtral modernbert modernbert-decoder molmo molmo2 nemotron nvfp4 nystromformer olmo2
+      olmo3 olmo_hybrid opencua openvla paddleocr_vl pegasus_x persimmon phi3 phi3_v phimoe pix2struct pixtral smolvlm
+      stablelm step3_vl step3p5 umt5 vipllava voxtral voxtral_realtime xlm-roberta-xl`,
   }).flatMap(([name, types]) => words(types).map(type => [type, name] as const)),
 );
 
-/** Types that transformers knows without a class of their own. */
-const TYPES_WITHOUT_CLASS: ReadonlySet<string> = new Set(
-  words('llama llama4 eurobert longt5 falcon bloom gpt_oss smollm3 exaone4 gemma4 lfm2 t5gemma2 bamba'),
+/** Types of the table that transformers has no configuration for: without a named class they are the generic one's. */
+const TYPES_WITHOUT_CONFIG: ReadonlySet<string> = new Set(
+  words(
+    `arctic barthez bartpho bert-japanese bertweet byt5 camembertv2-base chatlm code_llama cpm deepseek_ocr deepseek_vl_v2
+     h2ovl_chat herbert hyperclovax_vlm internlm2 mbart50 mega minicpmv mluke molmo molmo2 myt5 nezha nllb nvfp4 opencua
+     openvla phi3_v phobert qdqbert realm retribert step3_vl wav2vec2_phoneme`,
+  ),
 );
 
 /** Whatever class such a model names, it gets that of its type: MODELS_WITH_INCORRECT_HUB_TOKENIZER_CLASS. */
@@ -164,77 +269,89 @@ const KNOWN_CLASSES: ReadonlyMap<string, string> = new Map([
   ...words('BartTokenizer LongformerTokenizer LEDTokenizer MvpTokenizer').map(
     name => [name, 'RobertaTokenizer'] as const,
   ),
+  // Those that are not of the library `tokenizers` read vocabulary files of their own.
   ...words(
-    `BertTokenizer DistilBertTokenizer DPRQuestionEncoderTokenizer DPRContextEncoderTokenizer ConvBertTokenizer RobertaTokenizer
-     FNetTokenizer MPNetTokenizer XLMRobertaTokenizer T5Tokenizer AlbertTokenizer CamembertTokenizer BarthezTokenizer
-     DebertaTokenizer DebertaV2Tokenizer LlamaTokenizer CodeLlamaTokenizer GemmaTokenizer Qwen2Tokenizer Qwen3_5Tokenizer
-     GPT2Tokenizer GPTNeoXTokenizer CLIPTokenizer CodeGenTokenizer CohereTokenizer BigBirdTokenizer XLNetTokenizer
-     FunnelTokenizer RemBertTokenizer MBartTokenizer NllbTokenizer HerbertTokenizer PegasusTokenizer LukeTokenizer
-     XGLMTokenizer`,
-  ).map(name => [name, name] as const),
-  // Not of the library `tokenizers`: they read vocabulary files of their own.
-  ...words(
-    `BertJapaneseTokenizer BertweetTokenizer PhobertTokenizer EsmTokenizer SiglipTokenizer MarianTokenizer M2M100Tokenizer
-     ByT5Tokenizer`,
+    `AlbertTokenizer BarthezTokenizer BartphoTokenizer BertGenerationTokenizer BertJapaneseTokenizer BertTokenizer
+     BertweetTokenizer BigBirdTokenizer BioGptTokenizer BlenderbotSmallTokenizer BlenderbotTokenizer ByT5Tokenizer
+     CLIPTokenizer CTRLTokenizer CamembertTokenizer CanineTokenizer ClvpTokenizer CodeGenTokenizer CodeLlamaTokenizer
+     CohereTokenizer ConvBertTokenizer CpmAntTokenizer CpmTokenizer DPRContextEncoderTokenizer DPRQuestionEncoderTokenizer
+     DPRReaderTokenizer DebertaTokenizer DebertaV2Tokenizer DiaTokenizer DistilBertTokenizer EsmTokenizer EsmcTokenizer
+     FNetTokenizer FSMTTokenizer FastSpeech2ConformerTokenizer FlaubertTokenizer FunnelTokenizer GPT2Tokenizer
+     GPTNeoXJapaneseTokenizer GPTNeoXTokenizer GPTSw3Tokenizer GemmaTokenizer HerbertTokenizer LasrTokenizer
+     LayoutLMv2Tokenizer LayoutLMv3Tokenizer LayoutXLMTokenizer LlamaTokenizer LukeTokenizer M2M100Tokenizer
+     MBart50Tokenizer MBartTokenizer MLukeTokenizer MPNetTokenizer MarianTokenizer MarkupLMTokenizer MgpstrTokenizer
+     MyT5Tokenizer NllbTokenizer NougatTokenizer OpenAIGPTTokenizer PLBartTokenizer ParakeetTokenizer PegasusTokenizer
+     PerceiverTokenizer PhobertTokenizer Pop2PianoTokenizer ProphetNetTokenizer Qwen2Tokenizer Qwen3_5Tokenizer
+     RagTokenizer ReformerTokenizer RemBertTokenizer RoCBertTokenizer RoFormerTokenizer RobertaTokenizer
+     SeamlessM4TTokenizer Siglip2Tokenizer SiglipTokenizer Speech2TextTokenizer SpeechT5Tokenizer SplinterTokenizer
+     T5Tokenizer TapasTokenizer Tipsv2Tokenizer UdopTokenizer VideoPrismTokenizer VitsTokenizer Wav2Vec2CTCTokenizer
+     Wav2Vec2PhonemeCTCTokenizer WhisperTokenizer XGLMTokenizer XLMRobertaTokenizer XLMTokenizer XLNetTokenizer`,
   ).map(name => [name, name] as const),
 ]);
 
 /** Names under which the generic class goes, without the suffix Fast. */
 const GENERIC_NAMES: ReadonlySet<string> = new Set([GENERIC, 'PreTrainedTokenizer', 'PythonBackend', 'BloomTokenizer']);
 
+/** A class, and the key that decided for it. */
+export interface ChosenClass {
+  readonly name: string;
+  readonly file: string;
+  readonly key: 'tokenizer_class' | 'model_type';
+}
+
 /**
- * @returns the name of the class that transformers 5.18.0 makes
+ * @returns the class that transformers 5.18.0 makes
  * @throws E_TOKENIZER where it fails to load the directory
  */
 export function chooseClass(
-  evidence: ClassEvidence,
+  { named, namedByModel, modelType = '', hasCode = false }: ClassEvidence,
   files: { readonly config: string; readonly model: string },
-): string {
-  // An empty string counts as absent.
-  const named = evidence.named || undefined;
-  const namedByModel = evidence.namedByModel || undefined;
-  const { modelType = '', hasCode = false } = evidence;
+): ChosenClass {
   const own = CLASS_OF_TYPE.get(modelType);
-  const hub = plain(named ?? namedByModel);
+  const hasConfig = own !== undefined && !TYPES_WITHOUT_CONFIG.has(modelType);
+  const isDistrusted = DISTRUSTED_TYPES.has(modelType);
+  const byConfig = { file: files.config, key: 'tokenizer_class' } as const;
+  const byModel = { file: files.model, key: 'tokenizer_class' } as const;
+  const byType = { file: files.model, key: 'model_type' } as const;
+  // An empty name is none where config.json has one, but one that nobody knows where only tokenizer_config.json has it.
+  const hub = named || namedByModel;
 
-  if (hasCode && !isKnown(hub) && own === undefined && !TYPES_WITHOUT_CLASS.has(modelType)) {
+  if (hasCode && !isKnown(plain(named)) && !hasConfig && !isDistrusted) {
     throw new GlassbertError('E_TOKENIZER', '"auto_map" names a tokenizer that is code, which is not run', {
       file: files.config,
       expected: 'a "tokenizer_class" that transformers knows',
-      found: quote(hub ?? 'none'),
+      found: quote(named ?? 'none'),
     });
   }
-  if (hub !== undefined && own !== undefined && own !== hub && !hasCode) {
-    if (own === GENERIC) return GENERIC; // 854, 887
-    if (DISTRUSTED_TYPES.has(modelType)) return built(own); // 864
-    return KNOWN_CLASSES.get(hub) ?? GENERIC; // 868-887
+  if (hub !== undefined && own !== undefined && own !== plain(hub) && !hasCode) {
+    if (own === GENERIC) return { name: GENERIC, ...byType }; // 854, 887
+    if (isDistrusted) return { name: built(own), ...byType }; // 864
+    // The name stands as it is, and of these with Fast there is a class of its own.
+    const name = KEEPING_FAST.has(hub) ? hub : built(plain(hub)); // 868-887
+    return { name, ...(named ? byConfig : byModel) };
   }
-  if (named !== undefined) return built(plain(named)); // 950-960
-  if (namedByModel !== undefined) {
-    const name = plain(namedByModel) as string;
-    if (isKnown(name) && namedByModel !== 'PreTrainedTokenizer') return built(name); // 962-966
+  if (named !== undefined) return { name: built(plain(named)), ...byConfig }; // 950-960
+  if (namedByModel) {
+    const name = plain(namedByModel);
+    if (isKnown(name) && namedByModel !== 'PreTrainedTokenizer') return { name: built(name), ...byModel }; // 962-966
     throw new GlassbertError('E_TOKENIZER', 'the "tokenizer_class" is none that transformers knows', {
       file: files.model,
       found: quote(namedByModel),
       hint: 'Python cannot load this tokenizer either: name its class in tokenizer_config.json.',
     });
   }
-  return built(own); // 983
+  return { name: hasConfig ? built(own) : GENERIC, ...byType }; // 983
 }
 
-/**
- * @param file - that the tokenizer is read from
- * @throws E_TOKENIZER for a class that is not made here yet
- */
-export function classNamed(name: string, file: string): TokenizerClass {
+/** @throws E_TOKENIZER for a class that is not made here yet */
+export function classNamed({ name, file, key }: ChosenClass): TokenizerClass {
   const found = CLASSES.find(row => row.name === name);
   if (found !== undefined) return found;
-  throw new GlassbertError('E_TOKENIZER', `Python tokenizes by the class ${name} here, which is not supported`, {
-    file,
-    expected: CLASSES.map(row => row.name).join(', '),
-    found: quote(name),
-    hint: '"tokenizer_class" of tokenizer_config.json says so, or "tokenizer_class" or "model_type" of config.json.',
-  });
+  throw new GlassbertError(
+    'E_TOKENIZER',
+    `${quote(key)} makes Python tokenize by the class ${name}, which is not supported`,
+    { file, expected: CLASSES.map(row => row.name).join(', '), found: quote(name) },
+  );
 }
 
 /** The class under its own name, without the suffix of transformers 4. */

@@ -120,6 +120,7 @@ export function readToken(token: Fields, where: string): TokenFlags {
     lstrip: flag('lstrip', false),
     rstrip: flag('rstrip', false),
     normalized: flag('normalized', !special),
+    normalizedByDefault: !token.has('normalized'),
     special,
   };
 }

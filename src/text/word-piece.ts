@@ -31,14 +31,19 @@ const SHORT = 32;
 export function wordPiece({ ids, unknown, prefix, maxChars }: WordPieceModel): (word: string) => readonly Token[] {
   const first = longestShort(ids, '');
   const later = longestShort(ids, prefix);
-  const long = new LongTokens(ids, prefix.length + 2 * maxChars);
+  // Made for the first word that could hold one: of a vocabulary of a million it takes a second, and memory while the file that
+  // it comes from is still there.
+  let long: LongTokens | undefined;
   const unknownWord: readonly Token[] = [{ id: ids.get(unknown) as number, token: unknown }];
 
   function longestAt(word: string, start: number): string | undefined {
     const before = start === 0 ? '' : prefix;
     const rest = word.length - start;
-    const token = before.length + rest > SHORT ? long.longestAt(before, word, start) : undefined;
-    if (token !== undefined) return token;
+    if (before.length + rest > SHORT) {
+      long ??= new LongTokens(ids, prefix.length + 2 * maxChars);
+      const token = long.longestAt(before, word, start);
+      if (token !== undefined) return token;
+    }
     for (let length = Math.min(rest, (start === 0 ? first : later) - before.length); length > 0; length--) {
       const piece = word.slice(start, start + length);
       const token = start === 0 ? piece : before + piece;
@@ -72,13 +77,16 @@ function longestShort(ids: ReadonlyMap<string, number>, prefix: string): number 
 
 /** The longer tokens in the order of their units. Those that begin alike stand side by side, and every unit leaves fewer. */
 class LongTokens {
-  private readonly tokens: string[] = [];
+  private readonly tokens: string[];
 
   /** @param longest - units that a token of a word may have */
   constructor(ids: ReadonlyMap<string, number>, longest: number) {
-    for (const token of ids.keys()) {
-      if (token.length > SHORT && token.length <= longest) this.tokens.push(token);
-    }
+    const isLong = ({ length }: string): boolean => SHORT < length && length <= longest;
+    let count = 0;
+    for (const token of ids.keys()) count += Number(isLong(token));
+    this.tokens = new Array(count); // without room to grow
+    count = 0;
+    for (const token of ids.keys()) if (isLong(token)) this.tokens[count++] = token;
     this.tokens.sort();
   }
 

@@ -45,7 +45,7 @@ export interface Certificate {
   readonly pathLength: number | undefined;
   readonly keyUsage: { readonly digitalSignature: boolean; readonly keyCertSign: boolean } | undefined;
   readonly extendedKeyUsage: readonly string[] | undefined;
-  /** Extensions that forbid the use of the certificate to who does not act on them. */
+  /** Critical extensions that are not acted on here: they forbid the use of the certificate. */
   readonly unheeded: readonly string[];
 }
 

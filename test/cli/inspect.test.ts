@@ -5,6 +5,12 @@ import { expect, test } from 'vitest';
 import { copyModel } from '../support/model-copy.ts';
 import { glassbert, output } from './run.ts';
 
+/** As far as it is looked at. */
+interface Printed {
+  readonly weights: readonly { readonly unused: string[]; readonly unlisted?: number }[];
+  readonly model: Pick<Printed, 'weights'>;
+}
+
 test.each<[string, (weights: string) => void, string]>([
   ['are missing', weights => rmSync(weights), 'E_FILE_MISSING: .*the weights are not there'],
   ['are a pickle', weights => renameSync(weights, join(weights, '../pytorch_model.bin')), 'E_PICKLE_REFUSED: '],
@@ -23,6 +29,23 @@ test.each<[string, (weights: string) => void, string]>([
   const { missing, settings } = JSON.parse(await output(['inspect', directory, '--json']));
   expect(missing.code).toBe(said.split(':')[0]);
   expect(settings.pooling.value).toEqual(['mean']);
+});
+
+test('of 2,000 tensors that are not used a hundred are listed, and the others counted', async () => {
+  const { directory, editTensors } = copyModel();
+  editTensors(all => {
+    for (let i = 0; i < 2000; i++) all.set(`cls.${i}`, { dtype: 'F32', shape: [1], data: new Uint8Array(4) });
+  });
+  const text = await output(['inspect', directory]);
+  expect(text.match(/^ {2}unused +cls\.\d+$/gm)).toHaveLength(100);
+  expect(text).toMatch(/^ +and 1,900 more$/m);
+  for (const [command, of] of [
+    ['inspect', (report: Printed) => report.weights],
+    ['check', (report: Printed) => report.model.weights],
+  ] as const) {
+    const [weights] = of(JSON.parse(await output([command, directory, '--json'])));
+    expect([weights.unused.length, weights.unlisted]).toEqual([100, 1900]);
+  }
 });
 
 test('whatever else is missing is an error', async () => {

@@ -88,3 +88,18 @@ test('check says that it is a guess, and asks for no pickle', async () => {
     expect(stdout).not.toContain('git lfs pull');
   }
 });
+
+test('check asks for both files where one lies in the place of the other', async () => {
+  const model = copyModel();
+  model.write('README.md', example('me/model-x'));
+  model.write('config.json', model.read('1_Pooling/config.json'));
+  model.remove('1_Pooling');
+  const flattened = await glassbert(['check', model.directory]);
+  expect(flattened.stdout).toContain('hf download me/model-x config.json 1_Pooling/config.json --local-dir DIR');
+
+  const other = copyModel();
+  other.write('README.md', example('me/model-x'));
+  other.write('1_Pooling/config.json', other.read('config.json'));
+  const { stdout } = await glassbert(['check', other.directory]);
+  expect(stdout).toContain('hf download me/model-x 1_Pooling/config.json --local-dir DIR');
+});

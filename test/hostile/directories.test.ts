@@ -7,40 +7,39 @@ import { readdirSync } from 'node:fs';
 import { afterAll, describe, expect, test } from 'vitest';
 import { SentenceEncoder, type Warning } from '../../src/index.ts';
 import { copyModel } from '../support/model-copy.ts';
+import { processorMs } from '../support/processor-time.ts';
 import { refusal } from '../support/refusal.ts';
 import { BASE } from './case.ts';
 import { CLASSES } from './classes.ts';
 
-const SECONDS = 5;
+const MAX_MS = 5000;
 
 const ended: Record<string, Record<string, number>> = {};
 
 for (const [name, cases] of Object.entries(CLASSES)) {
   if (cases.every(({ heavy }) => heavy)) continue; // confinement.test.ts
   describe(name, () => {
-    test.each(cases.filter(({ heavy }) => !heavy))(
-      '$name: $code',
-      { timeout: SECONDS * 1000 },
-      async ({ base = BASE, make, code, warning }) => {
-        const model = copyModel(base);
-        make(model);
-        const before = descriptors();
-        const warnings: Warning[] = [];
-        const load = () =>
-          SentenceEncoder.load(model.directory, { kernels: 'reference', onWarning: w => warnings.push(w) });
-        if (code === 'loads') {
-          const encoder = await load();
-          expect((await encoder.encode('It works.')).data.every(Number.isFinite)).toBe(true);
-          if (warning !== undefined) expect(warnings.map(w => w.code)).toContain(warning);
-        } else {
-          await refusal(code, load);
-        }
-        expect(descriptors(), 'descriptors left open').toBe(before);
-        expect(({} as { polluted?: boolean }).polluted).toBeUndefined();
-        ended[name] ??= {};
-        ended[name][code] = (ended[name][code] ?? 0) + 1;
-      },
-    );
+    test.each(cases.filter(({ heavy }) => !heavy))('$name: $code', async ({ base = BASE, make, code, warning }) => {
+      const model = copyModel(base);
+      make(model);
+      const start = processorMs();
+      const before = descriptors();
+      const warnings: Warning[] = [];
+      const load = () =>
+        SentenceEncoder.load(model.directory, { kernels: 'reference', onWarning: w => warnings.push(w) });
+      if (code === 'loads') {
+        const encoder = await load();
+        expect((await encoder.encode('It works.')).data.every(Number.isFinite)).toBe(true);
+        if (warning !== undefined) expect(warnings.map(w => w.code)).toContain(warning);
+      } else {
+        await refusal(code, load);
+      }
+      expect(processorMs(start), 'milliseconds of a processor').toBeLessThan(MAX_MS);
+      expect(descriptors(), 'descriptors left open').toBe(before);
+      expect(({} as { polluted?: boolean }).polluted).toBeUndefined();
+      ended[name] ??= {};
+      ended[name][code] = (ended[name][code] ?? 0) + 1;
+    });
   });
 }
 

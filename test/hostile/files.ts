@@ -139,14 +139,14 @@ export const FILES: readonly Case[] = [
   },
 
   ...['modules.json', 'config.json', 'tokenizer.json', '1_Pooling/config.json', ...OPTIONAL].map(file =>
-    replaced(file, 'no byte', 'E_JSON', path => writeFileSync(path, '')),
+    replaced(file, 'no byte', 'E_FILE_MISSING', path => writeFileSync(path, '')),
   ),
-  replaced('model.safetensors', 'no byte', 'E_SAFETENSORS', path => writeFileSync(path, '')),
+  replaced('model.safetensors', 'no byte', 'E_WEIGHTS_PLACEHOLDER', path => writeFileSync(path, '')),
   ...[...EVERY, ...OPTIONAL].map(file => ({
     ...replaced(
       file,
       'a terabyte of nothing',
-      file === 'model.safetensors' ? 'E_SAFETENSORS' : 'E_FILE_TOO_LARGE',
+      file === 'model.safetensors' ? 'E_WEIGHTS_PLACEHOLDER' : 'E_FILE_TOO_LARGE',
       path => {
         writeFileSync(path, '');
         truncateSync(path, 2 ** 40);

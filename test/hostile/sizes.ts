@@ -68,12 +68,12 @@ function hostileShards(
   };
 }
 
-/** Dense modules whose files hold as many tensors as one may: what they hold together counts. */
+/** Dense modules whose files hold as many tensors as one may, of which the first is one too many for the module. */
 function hostileModules(count: number): Case {
   return {
     name: `${count} Dense modules of 90,000 tensors each`,
     base: 'bert-mean-dense-layernorm',
-    code: 'E_SAFETENSORS',
+    code: 'E_CONFIG',
     heavy: true,
     make: model => {
       const linear = [

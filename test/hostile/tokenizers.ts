@@ -221,7 +221,7 @@ export const TOKENIZERS: readonly Case[] = [
   vocabTxt('more lines than the embedding table has rows', 'E_TOKENIZER', tokens =>
     [...tokens, 'brand-new-token'].join('\n'),
   ),
-  vocabTxt('empty', 'E_TOKENIZER', () => ''),
+  vocabTxt('empty', 'E_FILE_MISSING', () => ''),
   vocabTxt('binary', 'E_TOKENIZER', () => '\0\x01\x02'),
   addedTokensJson('harmless', 'loads', '{}'),
   addedTokensJson('an id of another token', 'E_TOKENIZER', '{"<new>": 0}'),

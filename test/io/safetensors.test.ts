@@ -128,7 +128,6 @@ describe('refused', () => {
   const one = (fields: string, data = 4): Uint8Array => fileOf(`{"t":{${fields}}}`, data);
 
   test.each<[string, Uint8Array, string]>([
-    ['no bytes', new Uint8Array(0), 'a file of 0 bytes'],
     ['seven bytes', new Uint8Array(7), 'a file of 7 bytes'],
     ['a header of no bytes', new Uint8Array(8), 'the end of the file'],
     ['a header length of 2^64 - 1', N(2n ** 64n - 1n), '18446744073709551615'],
@@ -227,6 +226,9 @@ describe('refused', () => {
     ],
     ['E_WEIGHTS_PLACEHOLDER', 'a web page', '\n<!DOCTYPE html><html><title>Sign in</title>', 'download it again'],
     ['E_WEIGHTS_PLACEHOLDER', 'a web page', '<html>', 'download it again'],
+    ['E_WEIGHTS_PLACEHOLDER', 'an empty file', '', 'download it again'],
+    ['E_WEIGHTS_PLACEHOLDER', 'nothing but zeros', '\0'.repeat(4000), 'download it again'],
+    ['E_WEIGHTS_PLACEHOLDER', 'the error message of a server', 'Entry not found', 'download it again'],
     ['E_SAFETENSORS', 'a ZIP archive', 'PK\x03\x04\x14\0\x08\x08 and so on', 'safe_serialization'],
     ['E_SAFETENSORS', 'a Python pickle', '\x80\x02\x8a\nl\xfc\x9cF\xf9 and so on', 'safe_serialization'],
     ['E_SAFETENSORS', 'a GGUF file', `GGUF\x03\0\0\0${'\0'.repeat(40)}`, 'original model'],

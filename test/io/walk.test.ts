@@ -50,7 +50,7 @@ test('a pipe is seen and not opened', async context => {
     context.skip('mkfifo is not here');
   }
   expect(await walk(directory)).toEqual([{ name: 'pipe', kind: 'other', bytes: 0 }]);
-}, 2000);
+});
 
 // By path components 1_Pooling/config.json comes first; by UTF-16 units U+10000 comes before U+FF5E.
 test('the order is that of the bytes', async () => {

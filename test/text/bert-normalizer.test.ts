@@ -89,7 +89,7 @@ describe('words', () => {
     expect(splitWords(" don't\u3000$5.00—ok\n", 'WhitespaceSplit')).toEqual(["don't", '$5.00—ok']);
   });
 
-  it('do not change when text is cut where it can be cut, after any character of Unicode', { timeout: 30_000 }, () => {
+  it('do not change when text is cut where it can be cut, after any character of Unicode', { timeout: 180_000 }, () => {
     let cuts = 0;
     const all = [UNCASED, CASED, { ...NOTHING, stripAccents: true }, { ...NOTHING, lowercaseFirst: true }] as const;
     for (const [options, rule] of [

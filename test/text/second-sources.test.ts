@@ -214,7 +214,7 @@ describe('what the files leave out is as the class has it', () => {
       'DistilBertTokenizer',
       'ElectraTokenizer',
       'MPNetTokenizer',
-      'DPRContextEncoderTokenizerFast',
+      'DPRContextEncoderTokenizer',
       'LxmertTokenizer',
     ].map((name): [string, 'bert-cased', (model: Model) => void, string[]] => [
       `${name} with do_lower_case`,
@@ -253,6 +253,22 @@ describe('what the files leave out is as the class has it', () => {
       },
       CASED,
     ],
+    // It takes do_lower_case and drops it.
+    ['DPR without Fast', 'bert-cased', m => bert(m, { tokenizer_class: 'DPRContextEncoderTokenizer' }), LOWERED],
+    // It keeps the file.
+    [
+      'DPR with Fast',
+      'bert-cased',
+      m => bert(m, { tokenizer_class: 'DPRContextEncoderTokenizerFast', do_lower_case: true }),
+      CASED,
+    ],
+    [
+      'FNet, which keeps all of the file',
+      'bert-cased',
+      m => bert(m, { tokenizer_class: 'FNetTokenizer', do_lower_case: true, unk_token: '[UNK]', pad_token: '[PAD]' }),
+      CASED,
+    ],
+    ['an empty name', 'bert-cased', m => bert(m, { tokenizer_class: '', do_lower_case: true }), CASED],
     ['a class nobody knows', 'bert-cased', m => bert(m, { tokenizer_class: 'FooTokenizerFast' }), CASED],
     ['do_lower_case false', 'bert-cased', m => bert(m, { do_lower_case: false }), CASED],
     [
@@ -301,7 +317,11 @@ describe('of tokenizer.json BertTokenizer reads the vocabulary, and says so', ()
     bert(model, { cls_token: '[MASK]' });
     expect(await idsOf(model)).toEqual(PLAIN.map(ids => ids.replace(/^2 /, '4 ')));
     bert(model, { cls_token: null, sep_token: null });
-    expect(await idsOf(model)).toEqual(PLAIN); // 2 and 3 by the class
+    expect(await idsOf(model)).toEqual(PLAIN.map(ids => ids.replace(/^2 /, '3 '))); // two tokens called None, of which the last counts
+    bert(model, { cls_token: null, sep_token: '[SEP]' });
+    expect(await idsOf(model)).toEqual(PLAIN); // 2 by the class
+    bert(model, { cls_token: '', sep_token: '[SEP]' });
+    expect(await idsOf(model)).toEqual(PLAIN.map(ids => ids.replace(/^2 /, '1 '))); // unknown
   });
 });
 

@@ -4,26 +4,11 @@ import type { Json, JsonObject } from '../../src/io/json.ts';
 import { createTokenizer, type EncodeOptions, type Tokenizer, type TokenizerParts } from '../../src/text/tokenizer.ts';
 import { chooseClass } from '../../src/text/tokenizer-classes.ts';
 import { refusal } from '../support/refusal.ts';
+import { bertTokenizerJson } from '../support/tokenizer-json.ts';
 
 const TOKENS = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', 'a', 'b', 'new', '##s', '<', 'x', '>'];
 
-function json(changes: JsonObject = {}): JsonObject {
-  return {
-    added_tokens: TOKENS.slice(0, 5).map((content, id) => ({ id, content, special: true })),
-    normalizer: {
-      type: 'BertNormalizer',
-      clean_text: true,
-      handle_chinese_chars: true,
-      strip_accents: null,
-      lowercase: true,
-    },
-    pre_tokenizer: { type: 'BertPreTokenizer' },
-    post_processor: { type: 'BertProcessing', cls: ['[CLS]', 2], sep: ['[SEP]', 3] },
-    model: { type: 'WordPiece', vocab: Object.fromEntries(TOKENS.map((token, id) => [token, id])) },
-    ...changes,
-  };
-}
-
+const json = (changes: JsonObject = {}): JsonObject => ({ ...bertTokenizerJson(TOKENS), ...changes });
 const bert = (tokenizerConfig: JsonObject = {}, parts: Partial<TokenizerParts> = {}): Tokenizer =>
   createTokenizer({ tokenizerJson: json(), tokenizerConfig, modelType: 'bert', maxLength: 64, ...parts });
 const generic = (tokenizerConfig: JsonObject = {}, changes: JsonObject = {}): Tokenizer =>
@@ -34,7 +19,8 @@ const ids = (tokenizer: Tokenizer, text: string, options?: EncodeOptions): numbe
 
 describe('the class', () => {
   const choose = (named?: string, modelType?: string, namedByModel?: string, hasCode = false): string =>
-    chooseClass({ named, modelType, namedByModel, hasCode }, { config: 'tokenizer_config.json', model: 'config.json' });
+    chooseClass({ named, modelType, namedByModel, hasCode }, { config: 'tokenizer_config.json', model: 'config.json' })
+      .name;
 
   it.each<[string, Parameters<typeof choose>, string]>([
     ['of the model type, where none is named', [undefined, 'electra'], 'BertTokenizer'],
@@ -53,7 +39,20 @@ describe('the class', () => {
     ['though not of its neighbour', ['PreTrainedTokenizerFast', 'qwen3'], 'TokenizersBackend'],
     ['the generic one of an unknown name', ['NomicBertTokenizer', 'nomic_bert'], 'TokenizersBackend'],
     ['the generic one of an unknown name and type', ['constructor', '__proto__'], 'TokenizersBackend'],
-    ['the one of config.json', ['', 'foo', 'DistilBertTokenizer'], 'DistilBertTokenizer'],
+    ['the one of config.json', [undefined, 'foo', 'DistilBertTokenizer'], 'DistilBertTokenizer'],
+    ['that one before an empty name, where the type has a class', ['', 'bert', 'MPNetTokenizer'], 'MPNetTokenizer'],
+    ['the generic one of an empty name', ['', 'bert'], 'TokenizersBackend'],
+    ['and of one of config.json', [undefined, 'bert', ''], 'TokenizersBackend'],
+    ['unless the type has no class', [undefined, 'foo', ''], 'TokenizersBackend'],
+    ['that of the type, where the name is empty and not trusted', [undefined, 'qwen2', ''], 'Qwen2Tokenizer'],
+    ['one with Fast that is another', ['DPRContextEncoderTokenizerFast', 'bert'], 'DPRContextEncoderTokenizerFast'],
+    ['the same where the type has no class', ['DPRContextEncoderTokenizerFast', 'foo'], 'DPRContextEncoderTokenizer'],
+    ['one of few', ['RoFormerTokenizerFast', 'roformer'], 'RoFormerTokenizer'],
+    ['a rare one by its type', [undefined, 'layoutlmv2'], 'LayoutLMv2Tokenizer'],
+    ['the generic one of a type without configuration', [undefined, 'nezha'], 'TokenizersBackend'],
+    ['which has a class beside a name', ['PreTrainedTokenizerFast', 'nezha'], 'TokenizersBackend'],
+    ['the named one beside it', ['MPNetTokenizer', 'nezha'], 'MPNetTokenizer'],
+    ['the known type beside code', [undefined, 'bert', undefined, true], 'BertTokenizer'],
     ['tokenizer_config.json before config.json', ['BertTokenizer', 'foo', 'MPNetTokenizer'], 'BertTokenizer'],
     ['the generic one where nothing is said', [], 'TokenizersBackend'],
   ])('%s', (_, evidence, expected) => {
@@ -64,8 +63,14 @@ describe('the class', () => {
     await refusal('E_TOKENIZER', () => choose(undefined, 'foo', 'FooTokenizer'));
     await refusal('E_TOKENIZER', () => choose(undefined, 'foo', 'PreTrainedTokenizer'));
     await refusal('E_TOKENIZER', () => choose('FooTokenizer', 'foo', undefined, true));
-    const { message } = await refusal('E_TOKENIZER', () => bert({ tokenizer_class: 'AlbertTokenizer' }));
-    expect(message).toContain('AlbertTokenizer');
+    await refusal('E_TOKENIZER', () => choose('FooTokenizer', 'llama', undefined, true));
+    await refusal('E_TOKENIZER', () => choose(undefined, 'nezha', 'BertTokenizer', true));
+    const { file, message } = await refusal('E_TOKENIZER', () => bert({ tokenizer_class: 'AlbertTokenizer' }));
+    expect(file).toBe('tokenizer_config.json');
+    expect(message).toContain('"tokenizer_class" makes Python tokenize by the class AlbertTokenizer');
+    const byType = await refusal('E_TOKENIZER', () => bert({}, { modelType: 'roformer' }));
+    expect(byType.file).toBe('config.json');
+    expect(byType.message).toContain('"model_type" makes Python tokenize by the class RoFormerTokenizer');
   });
 
   it('of Funnel begins with a token of type 2', () => {
@@ -122,16 +127,52 @@ describe('special tokens', () => {
     expect(ids(bert({ cls_token: '[CLS]', added_tokens_decoder: decoder }, map), 'a')).toEqual([2, 5, 3]);
   });
 
-  it('that the file has as ordinary ones are found in both ways by the class that keeps it', () => {
+  it('that are added again have their new flags, whatever the file says', () => {
     const ordinary = {
       added_tokens: [...(json().added_tokens as Json[]), { id: 7, content: 'new', normalized: true }],
     };
     const decoder = { 7: { content: 'new', special: true, normalized: false } };
     const again = generic({ added_tokens_decoder: decoder }, ordinary);
-    expect(ids(again, 'news NEWs')).toEqual([2, 7, 1, 7, 1, 3]);
+    expect(ids(again, 'news NEWs')).toEqual([2, 7, 1, 7, 8, 3]);
     expect(ids(bert({ added_tokens_decoder: decoder }, { tokenizerJson: json(ordinary) }), 'news NEWs')).toEqual([
       2, 7, 1, 7, 8, 3,
     ]);
+  });
+
+  it('of other names stand once, and additional ones that are named come first', () => {
+    const order = (config: JsonObject): string =>
+      ['<a>', '<b>', '<c>', '<d>'].map(content => generic(config).idOf(content) ?? '-').join(' ');
+    const named = { extra_special_tokens: { x_token: '<a>', y: '<b>' } };
+    expect(order({ ...named, x_token: '<c>' })).toBe('12 13 - -');
+    expect(order({ ...named, x_token: { __type: 'AddedToken', content: '<c>' } })).toBe('12 13 - -');
+    expect(order({ ...named, z_token: { __type: 'AddedToken', content: '<c>' } })).toBe('13 14 12 -');
+    expect(order({ ...named, additional_special_tokens: ['<c>', '<d>'] })).toBe('12 13 14 15');
+    expect(order({ ...named, additional_special_tokens: { z: '<c>', zz: '<d>' } })).toBe('14 15 12 13');
+  });
+
+  it('that a name makes special are not normalized, unless they say so', () => {
+    const find = (flags: JsonObject) =>
+      ids(
+        generic({ mask_token: 'NEW', added_tokens_decoder: { 12: { content: 'NEW', special: false, ...flags } } }),
+        'NEW new',
+      );
+    expect(find({})).toEqual([2, 12, 7, 3]);
+    expect(find({ normalized: true })).toEqual([2, 12, 12, 3]);
+  });
+
+  it('that normalization makes one are told of, as Python takes any of them', () => {
+    const alike = generic({ added_tokens_decoder: { 12: { content: '<New>' }, 13: { content: '<NEW>' } } });
+    expect(alike.notes.join()).toContain('"<New>" and "<NEW>"');
+    expect(ids(alike, '<new>')).toEqual([2, alike.idOf('<NEW>'), 3]);
+  });
+
+  it('of special_tokens_map.json that say twice that they are special are refused, as in Python', async () => {
+    const make = (token: JsonObject) =>
+      bert({}, { specialTokensMap: { extra_special_tokens: [{ content: '<a>', ...token }] } });
+    expect(make({ lstrip: true }).idOf('<a>')).toBe(12);
+    const { file, message } = await refusal('E_CONFIG', () => make({ special: true }));
+    expect(file).toBe('special_tokens_map.json');
+    expect(message).toContain('"extra_special_tokens[0].special"');
   });
 
   it('of the padding in tokenizer.json are named, where no file names one', () => {
@@ -207,5 +248,36 @@ describe('a pair that is too long', () => {
     expect(kept('[MASK] '.repeat(12), 'b '.repeat(20))).toEqual([4, 3]);
     expect(kept('[MASK] '.repeat(12), 'b '.repeat(20), left)).toEqual([4, 3]);
     expect(kept(`${'[MASK] '.repeat(9)}a a a`, 'b '.repeat(20))).toEqual([3, 4]);
+  });
+});
+
+describe('what fuzzing has found', () => {
+  const template = (id: number): JsonObject => ({
+    type: 'TemplateProcessing',
+    single: [{ SpecialToken: { id: '[CLS]', type_id: 0 } }, { Sequence: { id: 'A', type_id: 0 } }],
+    pair: [],
+    special_tokens: { '[CLS]': { id: '[CLS]', ids: [id], tokens: ['[CLS]'] } },
+  });
+
+  it('an id of the template beyond every table is refused', async () => {
+    expect(ids(generic({}, { post_processor: template(2) }), 'a')).toEqual([2, 5]);
+    for (const post_processor of [
+      template(2 ** 40),
+      { type: 'BertProcessing', cls: ['[CLS]', 4e9], sep: ['[SEP]', 3] },
+    ]) {
+      const { message } = await refusal('E_TOKENIZER', () => generic({}, { post_processor }));
+      expect(message).toContain('post_processor');
+    }
+  });
+
+  it('a value that is not read and has another type is told of without being shown', () => {
+    const evil: JsonObject = { deep: { toString: 'not a function' } };
+    const normalizer = { ...(json().normalizer as JsonObject), clean_text: evil };
+    const { notes } = bert({}, { tokenizerJson: json({ normalizer }) });
+    expect(notes.join()).toContain('"normalizer.clean_text": an object');
+    const model = { ...(json().model as JsonObject), continuing_subword_prefix: evil };
+    expect(bert({}, { tokenizerJson: json({ model }) }).notes.join()).toContain(
+      '"model.continuing_subword_prefix": an object',
+    );
   });
 });

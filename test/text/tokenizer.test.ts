@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { GlassbertError } from '../../src/errors.ts';
 import type { Json, JsonObject } from '../../src/io/json.ts';
 import { createTokenizer, type Encoding, type Tokenizer, type TokenizerParts } from '../../src/text/tokenizer.ts';
+import { bertTokenizerJson } from '../support/tokenizer-json.ts';
 import { RANDOM, tokenizerOf, WORDPIECE } from './corpora.ts';
 
 /** The class that makes its own pipeline over the vocabulary; without a class the file is kept. */
@@ -14,22 +15,7 @@ function small(changes: { [key: string]: Json } = {}, parts: Partial<TokenizerPa
   return createTokenizer({ tokenizerJson: { ...smallJson(), ...changes }, maxLength: 32, ...parts });
 }
 
-function smallJson(): { [key: string]: Json } {
-  const vocab = Object.fromEntries(TOKENS.split(' ').map((token, id) => [token, id]));
-  return {
-    added_tokens: ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'].map((content, id) => ({ id, content, special: true })),
-    normalizer: {
-      type: 'BertNormalizer',
-      clean_text: true,
-      handle_chinese_chars: true,
-      strip_accents: null,
-      lowercase: true,
-    },
-    pre_tokenizer: { type: 'BertPreTokenizer' },
-    post_processor: { type: 'BertProcessing', cls: ['[CLS]', 2], sep: ['[SEP]', 3] },
-    model: { type: 'WordPiece', unk_token: '[UNK]', vocab },
-  };
-}
+const smallJson = (): { [key: string]: Json } => bertTokenizerJson(TOKENS.split(' '), { unk_token: '[UNK]' });
 
 /** MPNet's special tokens under BERT's names. */
 const NAMES = {

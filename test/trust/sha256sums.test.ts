@@ -8,6 +8,7 @@ import { afterAll, beforeEach, describe, expect, onTestFinished, test } from 'vi
 import { findFiles, hashFiles } from '../../src/trust/digests.ts';
 import type { RecordedFile } from '../../src/trust/record.ts';
 import { formatSha256sums, parseSha256sums } from '../../src/trust/sha256sums.ts';
+import { processorMs } from '../support/processor-time.ts';
 import { refusal } from '../support/refusal.ts';
 
 const run = promisify(execFile);
@@ -165,7 +166,7 @@ describe('a list is refused whole for', () => {
     const lines = Array.from({ length: 100_001 }, (_, i) => `${HEX}  ${i}\n`).join('');
     const { message } = await refusal('E_MANIFEST', () => parse(lines));
     expect(message).toMatch(/line 100001: .*100000/);
-  }, 5000);
+  });
 
   test('with the line, what is wrong and what to do', async () => {
     const { message, hint } = await refusal('E_MANIFEST', () => parse(`${HEX}  a\n${'a'.repeat(40)}  b\n`));
@@ -175,6 +176,7 @@ describe('a list is refused whole for', () => {
 });
 
 test('long lines without an end take no time', async () => {
+  const start = processorMs();
   for (const line of [
     '\\'.repeat(2 ** 20),
     `SHA256 (${') = '.repeat(2 ** 18)}`,
@@ -184,7 +186,8 @@ test('long lines without an end take no time', async () => {
   ]) {
     await refusal('E_MANIFEST', () => parse(line));
   }
-}, 2000);
+  expect(processorMs(start)).toBeLessThan(2000);
+});
 
 function sha256(text: string): string {
   return createHash('sha256').update(text).digest('hex');

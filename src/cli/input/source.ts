@@ -24,7 +24,7 @@ export class Source {
 
   /**
    * The bytes from the start on, as many as are needed to decide something; `chunks` gives them again. It waits for no more
-   * than that: who writes to a pipe may be waiting for an answer.
+   * than that: the program at the other end of a pipe may be waiting for an answer.
    */
   async peek(isEnough: (head: Uint8Array) => boolean): Promise<Uint8Array> {
     while (this.#head.length < MAX_HEAD && !isEnough(this.#head)) {
@@ -42,7 +42,7 @@ export class Source {
     yield* this.#bytes;
   }
 
-  /** Without this, a pipe that nobody closes keeps the program waiting. */
+  /** Without this, a pipe that the other end never closes keeps the program waiting. */
   async close(): Promise<void> {
     await this.#bytes.return();
   }

@@ -21,7 +21,7 @@ export function attentionScratchBytes(T: number, K: number, W: number): number {
 
 /**
  * attention(context, query, key, value, T, D, H, K, scratch, probabilities, 1 / sqrt(K)): the first four [T, D], K a multiple
- * of W, probabilities [H, T, T] to be shown to somebody, or 0.
+ * of W, probabilities [H, T, T] for an observer, or 0.
  */
 export function attentionCode(target: Target): FunctionCode {
   const { madd, columns: W } = target;
@@ -91,7 +91,7 @@ export function attentionCode(target: Target): FunctionCode {
 
   /**
    * Rows of keys to panels [width / W, K, W], four tokens × four columns at a time. Keys beyond the last token are whatever
-   * stands there: nobody reads their scores.
+   * stands there: their scores are never read.
    */
   function packKeys(): void {
     f.for(s, i32.const(0), f.get(width), 4, () => {

@@ -1,7 +1,7 @@
 /**
- * What the engine underneath can do, found out by doing it. A name that is there proves little: without a compiler (`node
- * --jitless`) WebAssembly is no name at all, under a policy of code (CSP) `validate` says yes and `new Module` throws, and
- * some have no memory that threads could share.
+ * What the JavaScript engine can do, found out by doing it, since names prove little: without a compiler (`node --jitless`)
+ * there is no WebAssembly at all; under a content security policy (CSP) `WebAssembly.validate` returns true and `new Module`
+ * throws; and some engines have no memory that threads can share.
  */
 import { GlassbertError } from '../../errors.ts';
 import { assemble, type FunctionCode } from './assembler.ts';
@@ -9,12 +9,12 @@ import { assemble, type FunctionCode } from './assembler.ts';
 export const PAGE = 65536;
 export const MAX_PAGES = 65536; // 4 GiB, all that 32-bit addresses reach
 
-/** Less holds no model. */
+/** 64 MB: a model does not fit into less. */
 const MIN_PAGES = 2 ** 10;
 
 export type Exports = Record<string, (...operands: number[]) => void>;
 
-/** Whether threads can work in one memory here: they share its bytes, and wait for each other by Atomics. */
+/** Whether threads can work in one memory here: sharing its bytes, and waiting for one another by Atomics. */
 export function sharesMemory(): boolean {
   return typeof SharedArrayBuffer === 'function' && typeof Atomics === 'object';
 }
@@ -25,7 +25,7 @@ interface Started {
   readonly run: Exports;
 }
 
-/** The functions in a memory of their own, of so many pages; null where this engine does not run them. */
+/** Instantiates the functions over a memory of their own, of so many pages; null where this engine does not run them. */
 export function start(functions: ReadonlyMap<string, FunctionCode>, pages = 1): Started | null {
   const shared = sharesMemory();
   try {
@@ -38,9 +38,11 @@ export function start(functions: ReadonlyMap<string, FunctionCode>, pages = 1): 
 }
 
 /**
- * A memory for kernels, and how large it may become: as large as the engine gives. One that is shared grows under the arrays
- * in it; growing any other, even by nothing, takes them away: it has its size from the start. Pages that nobody touches cost nothing
- * but addresses.
+ * A memory for kernels, and how large it may become: the most that the engine gives. A shared memory grows while arrays lie in
+ * it. Growing any other memory, even by nothing, detaches its arrays, so it has its full size from the start; pages that are
+ * never touched cost nothing but addresses.
+ *
+ * @throws E_MEMORY
  */
 export function newMemory(): { readonly memory: WebAssembly.Memory; readonly limit: number } {
   const shared = sharesMemory();

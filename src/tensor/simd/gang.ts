@@ -1,34 +1,37 @@
 /**
- * Several threads on one product: for a text so long that waiting for one thread would be a pity. The first thread gives
- * each of the others a part of the rows (of attention: of the heads), does the first part itself, and waits for the rest; so
- * there is a barrier after every operation, and nothing else to agree on. Rows are computed alone in any case, so the bits
- * are those of one thread.
+ * Several threads on one operation: for a text so long that one thread would keep the caller waiting while the others are
+ * idle. The leader gives each member a part of the rows (of attention: of the heads), does the first part itself, and waits
+ * for the rest; so there is a barrier after every operation, and no other synchronization. Every row is computed by itself in
+ * any case, so the bits are those of one thread.
  *
- * Who waits looks for a moment, since parts end almost together and to be woken takes longer than most operations; then it
- * sleeps (Atomics.wait). Nobody counts the time: a thread that stands still, because the process was stopped or the machine
- * is busy, is waited for. One that is gone is reported (`leaveGang`) by the thread that started them all, which hears of it
- * because it takes no part.
+ * A thread that waits polls for a moment, since parts end almost together and waking up takes longer than most operations;
+ * then it sleeps (Atomics.wait). There is no timeout: a thread that stands still, because the process was stopped or the
+ * machine is busy, is waited for. A thread that is gone is reported (`leaveGang`) by the one that started them all, which is
+ * not part of the gang and so is never asleep in it.
  */
 import { GlassbertError } from '../../errors.ts';
 
-/** A word for the state, one for the operation, and its operands. Shared by two threads. */
+/** A word for the state, one for the operation, and its operands. Shared by the leader and one member. */
 export type Slot = SharedArrayBuffer;
 
-/** END and GONE stay. */
+/**
+ * The member waits in DONE and works in COMMAND, the leader the other way round. Neither sets END (the gang is dissolved) or
+ * GONE (the member is) back to one of these.
+ */
 const [DONE, COMMAND, END, GONE] = [0, 1, 2, 3];
 const OPERANDS_AT = 8;
 const MAX_OPERANDS = 16;
 
-/** Looks before sleeping: about 0.25 ms (AMD EPYC, Node 24), less than an operation of a long text takes. */
-const LOOKS = 20_000;
+/** Polls before sleeping: about 0.25 ms (AMD EPYC, Node 24), less than an operation of a long text takes. */
+const POLLS = 20_000;
 
-/** Until the state is another, not until somebody wakes us: who saw it by looking may be woken for it later. */
+/** Until the state is another. A wake-up alone says nothing: it may be for a change that was seen by polling. */
 function waitWhile(state: Int32Array, value: number): void {
-  for (let i = 0; i < LOOKS; i++) if (Atomics.load(state, 0) !== value) return;
+  for (let i = 0; i < POLLS; i++) if (Atomics.load(state, 0) !== value) return;
   while (Atomics.load(state, 0) === value) Atomics.wait(state, 0, value);
 }
 
-/** Sets the state and wakes who waits for it. */
+/** Sets the state and wakes the thread that waits for it. */
 function set(state: Int32Array, value: number): void {
   Atomics.store(state, 0, value);
   Atomics.notify(state, 0);
@@ -68,7 +71,7 @@ export class Gang {
       const state = this.#states[i];
       this.#operands[i].set(operands);
       state[1] = operation;
-      Atomics.compareExchange(state, 0, DONE, COMMAND); // not where it is gone
+      Atomics.compareExchange(state, 0, DONE, COMMAND); // not from GONE or END
       Atomics.notify(state, 0);
     }
     try {
@@ -80,23 +83,23 @@ export class Gang {
     throw new GlassbertError('E_THREAD', 'a thread ended before its part was done');
   }
 
-  /** Lets the threads go back to their messages. */
+  /** Lets the members go back to their messages. */
   end(): void {
     for (const state of this.#states) set(state, END);
   }
 }
 
-/** Lets one thread go back to its messages, where its leader is gone. */
+/** Lets one member go back to its messages, where its leader is gone. */
 export function endGang(slot: Slot): void {
   set(stateOf(slot), END);
 }
 
-/** Tells the leader that the thread of this slot is gone. */
+/** Tells the leader that the member of this slot is gone. */
 export function leaveGang(slot: Slot): void {
   set(stateOf(slot), GONE);
 }
 
-/** A member's side: does what it is told until the end. */
+/** The side of a member: runs the operations that it is given until the end of the gang. */
 export function serve(slot: Slot, run: (operation: number, operands: Float64Array) => void): void {
   const state = stateOf(slot);
   const operands = operandsOf(slot);

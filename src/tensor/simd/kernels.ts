@@ -10,7 +10,7 @@
 
 import { GlassbertError } from '../../errors.ts';
 import { ACTIVATIONS, activate } from '../activations.ts';
-import { type Kernels, type Linear, oracleKernels, referenceKernels } from '../kernels.ts';
+import { type Kernels, type Linear, referenceKernels } from '../kernels.ts';
 import type { Floats } from '../tensor.ts';
 import type { FunctionCode } from './assembler.ts';
 import { attentionCode, attentionScratchBytes } from './attention.ts';
@@ -21,7 +21,6 @@ import { type DotName, fastestDot, fitsInt8, int8Functions, int8Linear, packInt8
 import { layerNormCode, layerNormScratchBytes } from './layer-norm.ts';
 import { linearCode, pack } from './matmul.ts';
 import { keptBytes, plainMadd, relaxedMadd, type Target, TILE_ROWS } from './tile.ts';
-import { joiningVectors } from './wide.ts';
 
 /** Rows that may be read or written beyond the last: five by a tile of six, fifteen by sixteen packed keys. */
 const OVERHANG = 16;
@@ -67,13 +66,13 @@ function functionsOf(dot: DotName, { columns, int8 }: Build): Map<string, Functi
   return new Map(functions);
 }
 
-/** Compiled once a process: with fused multiply-add where the engine has it, without where it has SIMD alone. */
-const compiled = new Map<string, Compiled | null>();
-
 interface Compiled {
   readonly module: WebAssembly.Module;
   readonly dot: DotName;
 }
+
+/** Compiled once a process: with fused multiply-add where the engine has it, without where it has SIMD alone. */
+const compiled = new Map<string, Compiled | null>();
 
 /** Null where this engine does not run it. */
 function compile(build: Build): Compiled | null {
@@ -87,7 +86,7 @@ function compile(build: Build): Compiled | null {
   return result;
 }
 
-/** What the function "run" leaves in a memory of its own; null where the engine does not run it. */
+/** What the function "run" leaves in its memory; null where the engine does not run it. */
 function runAlone(functions: ReadonlyMap<string, FunctionCode>): Int32Array | null {
   const started = start(functions);
   if (started === null) return null;
@@ -95,56 +94,9 @@ function runAlone(functions: ReadonlyMap<string, FunctionCode>): Int32Array | nu
   return new Int32Array(started.memory.buffer);
 }
 
-/** Whether this engine runs them: it needs WebAssembly SIMD, and leave to compile it. */
+/** Whether this engine runs the fast kernels: it needs WebAssembly SIMD, and permission to compile it. */
 export function hasSimd(): boolean {
   return compile({ columns: 8, int8: false }) !== null;
-}
-
-/**
- * Kernels with vectors of 256 bits, by an experimental flag of V8 that is set here, for the whole process. They are compared
- * with the oracle, those of int8 with their like of 128 bits, before anything relies on them.
- *
- * @returns null where the flag makes no vector wider, or the check fails
- */
-export function wideKernels(options: { int8?: boolean } = {}): SimdKernels | null {
-  if (!hasSimd()) return null;
-  const expected = sample(options.int8 ? simdKernels(options) : oracleKernels); // before the flag: it would be as wide
-  return joiningVectors(() => {
-    const kernels = simdKernels({ ...options, columns: 16 });
-    const actual = kernels.pass(() => sample(kernels));
-    return actual.every((x, i) => agree(x, expected[i])) ? kernels : null;
-  });
-}
-
-/**
- * Whether a layer or a head of this width has the same bits with vectors of 256 bits as without: whole tiles of 16 columns, or no
- * tile of 8 either, so that the plain page computes both.
- */
-export function keepsBits(width: number): boolean {
-  return width % 16 === 0 || width % 8 !== 0;
-}
-
-/** To within what f32 explains: 4.4e-7 of the largest value was measured for a sum of 256 products. */
-function agree(actual: Floats, expected: Floats): boolean {
-  let largest = 0;
-  for (const value of expected) largest = Math.max(largest, Math.abs(value));
-  return actual.every((value, i) => Math.abs(value - expected[i]) <= 4e-6 * largest);
-}
-
-/** A product and an attention, of shapes with edges and sums of more than one block. */
-function sample(kernels: Kernels): Floats[] {
-  const [N, D, F, H] = [13, 256, 48, 2];
-  const wave = (length: number, width: number): Floats => {
-    const x = kernels.floats(length, width);
-    for (let i = 0; i < x.length; i++) x[i] = Math.fround(((i * 7919) % 1009) / 1009 - 0.5);
-    return x;
-  };
-  const w = { weight: wave(F, D), bias: wave(F, 1), inFeatures: D, outFeatures: F };
-  kernels.prepare(w);
-  const [x, y, z] = [wave(N, D), kernels.floats(N, F), kernels.floats(N, D)];
-  kernels.linearActivation(y, x, w, 'gelu', N);
-  kernels.attention(z, x, x, x, Int32Array.of(0, 4, N), D, H);
-  return [y, z];
 }
 
 /** A part of a memory and the code to compute in it: what another thread needs to make kernels of its own. */
@@ -161,11 +113,11 @@ export interface SharedKernels {
 
 export interface SimdKernels extends Kernels {
   /**
-   * Parts of the memory for so many threads, behind what these kernels keep for themselves. Once, after loading. Not there
-   * where the engine has no memory to share.
+   * Parts of the memory for so many threads, behind what these kernels keep for themselves. To be called once, after loading.
+   * Absent where the engine has no memory to share.
    */
   share?(threads: number): SharedKernels[];
-  /** The operations of `run` in parts, one for each thread of the gang. */
+  /** Does `run` with its operations in parts, one for each thread of the gang. */
   withGang<Result>(gang: Gang, run: () => Result): Result;
   /** What a thread of a gang does: operation number `operation`, on addresses in the shared memory. */
   serve(operation: number, operands: Float64Array): void;
@@ -208,10 +160,10 @@ export function simdKernels(options: Partial<Build> & { shared?: SharedKernels }
     gang.run(names.indexOf(name), parts, own);
   }
 
-  /** As it is now: `buffer` alone may be as it was before another thread grew it. One that nobody shares never grows. */
+  /** `memory.buffer` may be older than the last growth by another thread. A memory that is not shared never grows. */
   const sizeOfMemory = (): number => (sharesMemory() ? PAGE * memory.grow(0) : limit);
 
-  /** The address of so many bytes more; multiples of 64, the line of a cache. */
+  /** Takes so many bytes more. @returns their address, a multiple of 64: of a line of the cache */
   function allocate(bytes: number): number {
     const address = end;
     end = Math.ceil((end + bytes) / 64) * 64;

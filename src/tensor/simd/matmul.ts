@@ -5,7 +5,7 @@
  * was read into. Rows of x are read where they are. Sixteen tiles of rows share a panel while it is in the nearest cache.
  *
  * The last tile may hang over the last row: the arrays have room for that (see kernels.ts), and what is written there is
- * nobody's.
+ * never read.
  */
 import { type Code, FunctionCode, i32 } from './assembler.ts';
 import { type Madd, type Target, TILE_ROWS, tileOf } from './tile.ts';

@@ -11,10 +11,11 @@
  * own row of A alone, to the last bit. Where the processor fuses multiply and add the product is not rounded
  * (relaxed_madd); bits may therefore differ between machines, never between batches or threads on one.
  *
- * A long sum loses most of its accuracy in rounding what it has become: the error of K products in one sum grows with K, that
- * of blocks of 192 which are summed by themselves and then added with the root of K (Higham, Accuracy and Stability of
- * Numerical Algorithms, 2nd edition, section 4.2). Products of 384 to 4,096 err by 8 to 10 × the rounding of a sum in f64, which
- * as a single sum is 14 to 46 ×. It takes 1 % of the time; blocks of 128 take 3 to 7 % of that of wide vectors (Intel Xeon).
+ * The longer a sum is, the more each addition rounds off. So blocks of 192 products are summed by themselves and their sums
+ * added, which bounds the error by about (192 + K / 192) roundings where a single sum has K (blocked summation: Higham,
+ * Accuracy and Stability of Numerical Algorithms, 2nd edition, section 4.2). Sums of 384 to 4,096 products err by 8 to 10 times
+ * as much as a sum in f64 that is rounded once; single sums by 14 to 46 times. It takes 1 % of the time; blocks of 128 take 3
+ * to 7 % of that of wide vectors (Intel Xeon).
  */
 import { type Code, type FunctionCode, f32x4, i32, type Local, v128 } from './assembler.ts';
 
