@@ -249,8 +249,8 @@ function printableCause(cause: unknown, budget = { left: MAX_CAUSES }): unknown 
   budget.left--;
   const { cause: next, errors } = cause as Error & { errors?: unknown };
   const inner = next !== undefined && budget.left > 0 ? { cause: printableCause(next, budget) } : undefined;
-  const copy = new Error(printable(cause.message), inner);
-  const name = printable(cause.name);
+  const copy = new Error(printable(textOf(cause.message)), inner);
+  const name = printable(textOf(cause.name));
   Object.defineProperty(copy, 'name', { value: name });
   copy.stack = [`${name}: ${copy.message}`, ...framesOf(cause)].join('\n');
   for (const field of SYSTEM_FIELDS) {
@@ -271,8 +271,14 @@ function isError(cause: unknown): cause is Error {
   return cause instanceof Error || TAG.call(cause) === '[object Error]';
 }
 
+/** Of a field that is a string in most errors, and anything in one that a program made. */
+function textOf(field: unknown): string {
+  return typeof field === 'string' ? field : typeof field;
+}
+
 /** The lines of a stack behind the message, which may have lines of its own. */
-function framesOf({ message, stack = '' }: Error): string[] {
+function framesOf(error: Error): string[] {
+  const [message, stack] = [textOf(error.message), typeof error.stack === 'string' ? error.stack : ''];
   const begin = Math.max(0, stack.indexOf(message)) + message.length;
   return stack.slice(begin).split('\n', MAX_FRAMES).slice(1).map(printable);
 }

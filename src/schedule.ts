@@ -65,7 +65,7 @@ type Pass = readonly Item[];
 export class Schedule {
   readonly #model: Runnable;
   /** The queue: calls with texts that are in no pass yet. The first is the next to give a text. */
-  readonly #calls: Call[] = [];
+  readonly #calls = new Queue<Call>();
   /** Calls that have not ended. */
   readonly #open = new Set<Call>();
   readonly #aborts = new Aborts();
@@ -177,8 +177,12 @@ export class Schedule {
 
   /** The next call in turn that has texts left; those before it leave the queue. */
   #first(): Call | undefined {
-    while (this.#calls.length > 0 && !this.#calls[0].hasMore) (this.#calls.shift() as Call).queued = false;
-    return this.#calls[0];
+    for (let call = this.#calls.first; call !== undefined; call = this.#calls.first) {
+      if (call.hasMore) return call;
+      this.#calls.shift();
+      call.queued = false;
+    }
+    return undefined;
   }
 
   /**
@@ -231,7 +235,7 @@ export class Schedule {
     const taken = new Map<Call, number>();
     let sum = 0;
     let skipped = 0; // calls in a row that had nothing for this pass
-    for (let call = this.#first(); call !== undefined && skipped < this.#calls.length; call = this.#first()) {
+    for (let call = this.#first(); call !== undefined && skipped < this.#calls.size; call = this.#first()) {
       const count = taken.get(call) ?? 0;
       const item = count < call.request.batchSize && !call.watched ? this.#next(call) : undefined;
       if (item !== undefined) {
@@ -367,6 +371,37 @@ export class Schedule {
   /** How many tokens the caller's thread computes in so many milliseconds, at most a thread's pass. */
   #tokensIn(ms: number): number {
     return Math.min(PASS_TOKENS, ms * this.#tokensPerMs - PASS_OVERHEAD);
+  }
+}
+
+/** First in, first out, of any length: an array gives away its first the more slowly the more there are. */
+class Queue<Item> {
+  #items: Item[] = [];
+  #begin = 0;
+
+  get size(): number {
+    return this.#items.length - this.#begin;
+  }
+
+  get first(): Item | undefined {
+    return this.#items[this.#begin];
+  }
+
+  push(item: Item): void {
+    this.#items.push(item);
+  }
+
+  shift(): Item | undefined {
+    const first = this.first;
+    if (this.size > 0) this.#begin++;
+    if (2 * this.#begin < this.#items.length) return first;
+    this.#items = this.#items.slice(this.#begin); // as many as were taken since the last time, at most
+    this.#begin = 0;
+    return first;
+  }
+
+  *[Symbol.iterator](): Generator<Item, void, void> {
+    for (let i = this.#begin; i < this.#items.length; i++) yield this.#items[i];
   }
 }
 

@@ -6,6 +6,9 @@ import { Gang, leaveGang, serve } from './tensor/simd/gang.ts';
 import { simdKernels } from './tensor/simd/kernels.ts';
 import type { Answer, Task, ThreadData } from './threads.ts';
 
+/** By these words the script is known, see io/beside.ts. */
+export const SCRIPT = 'glassbert:thread';
+
 const { shared, encoder } = workerData as ThreadData;
 const kernels = simdKernels({ shared });
 

@@ -96,6 +96,10 @@ describe('an error that nobody catches', () => {
     ['of a class with an odd name', Object.assign(new Error('a'), { name: EVIL })],
     ['that is a text', EVIL],
     ['that is an object', { toString: () => EVIL, [EVIL]: EVIL }],
+    [
+      'with a message and a name that are no text',
+      Object.assign(new Error(EVIL), { message: { EVIL }, name: 5, stack: 5 }),
+    ],
     ['of this library, with such a cause', new GlassbertError('E_JSON', EVIL, { file: EVIL, cause: new Error(EVIL) })],
   ];
 

@@ -316,6 +316,19 @@ describe('memory', () => {
   });
 });
 
+test('a call among 80,000 costs about what one among 2,000 does', async () => {
+  const encoder = await load({ threads: 1 }, `${FIXTURES}bert-mean-normalize`);
+  const cost = async (calls: number): Promise<number> => {
+    const begin = process.cpuUsage();
+    await Promise.all(Array.from({ length: calls }, () => encoder.encode('a')));
+    const { user, system } = process.cpuUsage(begin);
+    return (user + system) / calls;
+  };
+  await cost(2000); // the code is compiled
+  const [few, more] = [await cost(2000), await cost(80_000)];
+  expect(more).toBeLessThan(1.8 * few); // 0.7 times; 2.9 times with an array that gives away its first
+});
+
 describe('signal', () => {
   test.each([1, 2])(
     'ends a call that waits and one under way, with its reason; others go on (%d threads)',

@@ -1,6 +1,6 @@
 /** Several threads give the bits of one, and are gone when nothing needs them. */
 import { execFileSync, spawn } from 'node:child_process';
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -164,9 +164,15 @@ function programAfter(change: (directory: string) => void): URL {
   return pathToFileURL(join(src, 'index.ts'));
 }
 
-test('without the script of the threads one thread computes, and loading says so', () => {
+const FOREIGN = "import { parentPort } from 'node:worker_threads';\nparentPort?.on('message', () => {});\n";
+
+test.each([
+  { script: 'none', change: (file: string) => rmSync(file) },
+  { script: 'that of somebody else, which never answers', change: (file: string) => writeFileSync(file, FOREIGN) },
+  { script: 'a directory', change: (file: string) => [rmSync(file), mkdirSync(file)] },
+])('where the script of the threads is $script, one thread computes, and loading says so', ({ change }) => {
   const program = `
-    import { GlassbertError, SentenceEncoder, checkDirectory } from '${programAfter(src => rmSync(join(src, 'thread.ts')))}';
+    import { GlassbertError, SentenceEncoder, checkDirectory } from '${programAfter(src => void change(join(src, 'thread.ts')))}';
     const load = options => SentenceEncoder.load('${FIXTURES}bert-mean-normalize', { onWarning: () => {}, ...options });
     const encoder = await load({ threads: 4 });
     const { shape } = await encoder.encode(Array.from({ length: 300 }, (_, i) => 'text number ' + i));

@@ -104,7 +104,7 @@ async function embed(args: readonly string[], flags: EmbedFlags): Promise<void> 
   try {
     await output.write(format.header(args.length));
     const kept = flags.resume && file !== undefined ? keptFile(file) : undefined;
-    if (kept !== undefined) await embedding.resume(kept);
+    if (kept !== undefined) await embedding.resume(kept, flags.pair);
     await embedding.run(flags.batchSize, flags.pair);
     await output.write(format.footer);
     if (format.countsRows) await output.overwriteStart?.(format.header(embedding.done));

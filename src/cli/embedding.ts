@@ -50,10 +50,10 @@ export class Embedding {
   }
 
   /** Takes over what an earlier run left. */
-  async resume(path: string): Promise<void> {
+  async resume(path: string, pair: string | undefined): Promise<void> {
     this.#isCopying = true;
     const rows = resume(path, this.#entries, this.#format, async entry => {
-      const vectors = await this.#encoder.encode([entry.text], this.#options);
+      const vectors = await this.#encoder.encode([pairOf(entry.text, pair)], this.#options);
       return this.#format.rows([entry], vectors, 0);
     });
     for await (const batch of batchesOf(rows, COPIED)) {
@@ -135,8 +135,14 @@ export class Embedding {
     else if (this.#isCopying) talk('interrupted: nothing was written, and what was kept before is kept');
     else if (this.#output.keep === undefined || this.done === 0) talk('interrupted: no file was written');
     else {
-      const file = this.#output.keep();
-      talk(`interrupted: ${vectors} ${be} kept in ${visible(file)}; the same command with --resume goes on from there`);
+      try {
+        const file = this.#output.keep();
+        talk(
+          `interrupted: ${vectors} ${be} kept in ${visible(file)}; the same command with --resume goes on from there`,
+        );
+      } catch (error) {
+        talk(`interrupted: nothing was kept: ${visible((error as Error).message)}`);
+      }
     }
   }
 }

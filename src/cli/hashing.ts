@@ -2,13 +2,12 @@
 import { lstat, readFile, stat } from 'node:fs/promises';
 import { GlassbertError } from '../errors.ts';
 import { findFiles, hashFiles } from '../trust/digests.ts';
-import { isIgnored, isLeftover, MAX_RECORD_BYTES, type RecordedFile } from '../trust/record.ts';
+import { ignoring, isLeftover, MAX_RECORD_BYTES, type RecordedFile } from '../trust/record.ts';
 import { Progress, talk, visible } from './terminal.ts';
 
 /** The SHA-256 of every file of a directory that is not ignored, and what no record of them covers. */
 export async function recordDirectory(directory: string, ignore: readonly string[], allowSymlinks = false) {
-  const left = new Set(ignore);
-  const found = await findFiles(directory, name => isIgnored(name, left), allowSymlinks);
+  const found = await findFiles(directory, ignoring(ignore), allowSymlinks);
   if (found.files.length === 0) {
     throw new GlassbertError('E_FILE_MISSING', 'there is no file to record', {
       file: directory,

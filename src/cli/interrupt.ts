@@ -20,11 +20,14 @@ export function onInterrupt(act: () => void): () => void {
 export function endOnSignals(): void {
   for (const [signal, exitCode] of Object.entries(SIGNALS)) {
     process.once(signal, () => {
-      try {
-        for (const act of actions) act();
-      } finally {
-        process.exit(exitCode);
+      for (const act of actions) {
+        try {
+          act();
+        } catch {
+          // The others have their turn, and the program ends.
+        }
       }
+      process.exit(exitCode);
     });
   }
 }

@@ -29,6 +29,8 @@ export interface Output {
   /**
    * Keeps what was written so far under another name, which it returns; synchronous, for the moment when a signal ends the
    * program. Absent where nothing can be kept.
+   *
+   * @throws as openOutputFile
    */
   readonly keep?: () => string;
 }
@@ -42,11 +44,12 @@ export const STDOUT: Output = { write: print, commit: async () => {}, close: asy
  *
  * Writing is synchronous, so that a signal finds every write done or not begun.
  *
- * @param keptAs - where `keep` puts what was written so far
+ * @param keptAs - where `keep` puts what was written so far; a file or nothing
  * @throws E_OUTPUT when nothing can be written there, E_DISK_FULL
  */
 export async function openOutputFile(name: string, keptAs?: string): Promise<Output> {
   const { path, mode } = resolveTarget(name);
+  if (keptAs !== undefined) resolveTarget(keptAs); // at the end it would be too late to say so
   const temporary = join(dirname(path), `.glassbert-${randomBytes(8).toString('hex')}.tmp`);
   const fd = attempt(name, () => openSync(temporary, 'wx', mode));
   let written = 0;
@@ -81,8 +84,10 @@ export async function openOutputFile(name: string, keptAs?: string): Promise<Out
     },
     ...(keptAs !== undefined && {
       keep() {
-        ftruncateSync(fd, written); // a write may have failed half way
-        finish(keptAs);
+        attempt(keptAs, () => {
+          ftruncateSync(fd, written); // a write may have failed half way
+          finish(keptAs);
+        });
         return keptAs;
       },
     }),

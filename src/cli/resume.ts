@@ -50,7 +50,7 @@ export async function* resume(
   };
   let last: { entry: Entry; kept: KeptRow } | undefined;
   let index = 0;
-  for await (const kept of readRows(path, format, D)) {
+  for await (const kept of readable(readRows(path, format, D), path)) {
     const { value: entry, done } = await entries.next();
     if (done) throw refuse(path, kept.line, `the input has only ${index} texts`);
     const id = format === 'csv' ? idText(entry.id, false) : idJson(entry.id);
@@ -63,6 +63,17 @@ export async function* resume(
     index++;
   }
   if (last !== undefined) await check(last.entry, last.kept);
+}
+
+/** It is no input, whatever is wrong with it. */
+async function* readable(rows: AsyncIterable<KeptRow>, path: string): AsyncGenerator<KeptRow, void, void> {
+  try {
+    yield* rows;
+  } catch (cause) {
+    if (cause instanceof GlassbertError) throw new GlassbertError('E_OUTPUT', cause.message, { hint: GO_ON, cause });
+    const system = (cause as NodeJS.ErrnoException).code ?? String(cause);
+    throw new GlassbertError('E_OUTPUT', `what was kept cannot be read (${system})`, { file: path, cause });
+  }
 }
 
 async function* readRows(path: string, format: FormatName, D: number): AsyncGenerator<KeptRow, void, void> {
@@ -88,6 +99,8 @@ async function* readRows(path: string, format: FormatName, D: number): AsyncGene
   }
 }
 
+const GO_ON = 'Go on with the input, the model and the options it was made with, or remove it and start anew.';
+
 const START = '{"id": ';
 const MIDDLE = ', "embedding": ';
 
@@ -100,6 +113,6 @@ function refuse(
   return new GlassbertError('E_OUTPUT', `line ${line}: ${summary}`, {
     file: path,
     ...details,
-    hint: 'Go on with the input, the model and the options it was made with, or remove it and start anew.',
+    hint: GO_ON,
   });
 }

@@ -16,7 +16,7 @@ import { type HubExpectation, hubExpectations } from '../trust/hub-metadata.ts';
 import {
   type FileRecord,
   GIT_NAMES,
-  isIgnored,
+  ignoring,
   MANIFEST_NAME,
   MAX_RECORD_BYTES,
   type RecordedFile,
@@ -46,6 +46,7 @@ const DOWNLOAD = '.cache';
 
 /** Records, which need not cover each other. */
 const OWN: ReadonlySet<string> = new Set([DOWNLOAD, MANIFEST_NAME, SIGNATURE_NAME]);
+const isOwn = ignoring(OWN);
 
 /** @param read - the files that loading reads, which a record should cover */
 export async function gatherEvidence(
@@ -123,8 +124,8 @@ async function compareRecord(
     return { kind, source, state: 'failed', covered: 0, uncovered: names.length, limit: 'It cannot be read.' };
   }
   const algorithm = record.files.values().next().value?.algorithm ?? 'sha256';
-  const ignored = new Set(record.ignored);
-  const wanted = names.filter(name => record.files.has(name) || !isIgnored(name, ignored));
+  const isIgnored = ignoring(record.ignored);
+  const wanted = names.filter(name => record.files.has(name) || !isIgnored(name));
   const digests = await hash(algorithm, wanted);
   const byName = new Map([...(digests ?? [])].map(([name, digest]) => [name, { name, algorithm, digest }] as const));
   const { unchanged, changed, missing, added, renamed } = compare(record, names, byName as Map<string, RecordedFile>);
@@ -150,7 +151,7 @@ async function compareRecord(
     source,
     state: !isSame ? 'failed' : kind === 'checksums' ? 'verified' : 'unverified',
     covered: unchanged.length + changed.length,
-    uncovered: added.filter(name => !isIgnored(name, OWN)).length,
+    uncovered: added.filter(name => !isOwn(name)).length,
     limit:
       kind === 'checksums'
         ? 'The list lies beside the files: it shows accidents alone, unless glassbert verify --expect pins it.'
@@ -203,13 +204,13 @@ async function compareDownload(
 
   const weak = present.filter(({ sha256 }) => sha256 === undefined).length;
   const named = new Set(expectations.map(({ name }) => name));
-  const ignored = new Set([...OWN, ...GIT_NAMES]);
+  const isIgnored = ignoring([...OWN, ...GIT_NAMES]);
   return {
     kind: 'download',
     source: relative(directory, expectations[0].source).split(sep).join('/'),
     state: unread || differing.length > 0 ? 'failed' : 'verified',
     covered: present.length,
-    uncovered: [...found.keys()].filter(name => !named.has(name) && !isIgnored(name, ignored)).length,
+    uncovered: [...found.keys()].filter(name => !named.has(name) && !isIgnored(name)).length,
     limit: `Shows what a download or a copy damaged, no more: the record lies beside the files${
       weak > 0 ? `, and ${weak} of them have only git's SHA-1, against which collisions can be made` : ''
     }.`,

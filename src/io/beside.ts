@@ -3,7 +3,7 @@
  * A bundler puts a program into one file elsewhere, and may leave it no address at all (`import.meta.url` is undefined in
  * CommonJS); then they are not there. Nothing asks while modules are imported.
  */
-import { existsSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 
 /**
  * @param module - `import.meta.url` of the caller
@@ -15,12 +15,22 @@ export function urlBeside(module: string | undefined, path: string): URL | null 
 }
 
 /**
- * The script of a thread, beside the module that starts it.
+ * The script of a thread, beside the module that starts it. Beside a bundled program may lie a thread.js that is somebody
+ * else's: it would be run, and its answer waited for without end. So the script must hold the words `glassbert:NAME`, which
+ * no bundler and no minifier takes out.
  *
  * @param name - without its ending, which is the caller's: .ts in the sources, .js where they are built
- * @returns null where there is no such file
+ * @returns null where there is no such script
  */
 export function scriptBeside(module: string | undefined, name: string): URL | null {
   const url = urlBeside(module, `./${name}${module?.endsWith('.ts') ? '.ts' : '.js'}`);
-  return url !== null && existsSync(url) ? url : null;
+  return url !== null && isOurs(url, `glassbert:${name}`) ? url : null;
+}
+
+function isOurs(url: URL, words: string): boolean {
+  try {
+    return statSync(url).isFile() && readFileSync(url, 'latin1').includes(words);
+  } catch {
+    return false; // it is not there, or not for us
+  }
 }

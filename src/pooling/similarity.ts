@@ -41,7 +41,7 @@ const COMPARE: Readonly<Record<SimilarityName, Compare>> = {
  * @param a - [A, D], or one vector [D]
  * @param b - [B, D], or one vector [D]
  * @returns [A, B], in the element type of `a`
- * @throws E_ARGUMENT for an unknown name, for something else than tensors, and when the widths differ
+ * @throws E_ARGUMENT for an unknown name, for something else than tensors, and when the widths differ; E_MEMORY
  */
 export function similarity<Data extends Floats>(
   name: SimilarityName,

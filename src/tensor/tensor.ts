@@ -52,9 +52,21 @@ export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((size, dimension) => size * dimension, 1);
 }
 
-/** A new array of zeros of the same element type as `like`. */
+/**
+ * A new array of zeros of the same element type as `like`.
+ *
+ * @throws E_MEMORY
+ */
 export function zerosLike(like: Floats, length: number): Floats {
-  return like instanceof Float64Array ? new Float64Array(length) : new Float32Array(length);
+  try {
+    return like instanceof Float64Array ? new Float64Array(length) : new Float32Array(length);
+  } catch (cause) {
+    throw new GlassbertError('E_MEMORY', 'there is no room for the results', {
+      found: `${length} numbers`,
+      hint: 'Take fewer rows at a time.',
+      cause,
+    });
+  }
 }
 
 /** The shape as it is written everywhere here: `[2, 384]`. */

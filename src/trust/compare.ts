@@ -6,7 +6,7 @@
  */
 import { GlassbertError, printable } from '../errors.ts';
 import { quote } from '../io/json.ts';
-import { type FileRecord, isIgnored, isLeftover, type RecordedFile } from './record.ts';
+import { type FileRecord, ignoring, isLeftover, type RecordedFile } from './record.ts';
 
 export interface Comparison {
   readonly unchanged: string[];
@@ -24,13 +24,13 @@ export function compareNames(
   found: readonly string[],
 ): Pick<Comparison, 'missing' | 'added' | 'ignored'> & { readonly present: string[] } {
   const there = new Set(found);
-  const ignored = new Set(record.ignored);
+  const isIgnored = ignoring(record.ignored);
   const unrecorded = found.filter(name => !record.files.has(name));
   return {
     present: found.filter(name => record.files.has(name)),
     missing: [...record.files.keys()].filter(name => !there.has(name)),
-    added: unrecorded.filter(name => !isIgnored(name, ignored)),
-    ignored: unrecorded.filter(name => isIgnored(name, ignored)),
+    added: unrecorded.filter(name => !isIgnored(name)),
+    ignored: unrecorded.filter(name => isIgnored(name)),
   };
 }
 

@@ -41,15 +41,26 @@ export const MAX_RECORD_BYTES = 32 * 2 ** 20;
 export const MAX_RECORDED_FILES = 100_000;
 
 /**
- * Whether a name is one of those ignored, or lies below one.
- *
- * @param ignored - a Set, as a hostile record may ignore a hundred thousand
+ * Whether a name is one of those ignored, or lies below one. A record may ignore a hundred thousand names of five hundred parts,
+ * and list as many: each name is looked up once, whatever its parts.
  */
-export function isIgnored(name: string, ignored: ReadonlySet<string>): boolean {
-  for (let end = name.length; end > 0; end = name.lastIndexOf('/', end - 1)) {
-    if (ignored.has(name.slice(0, end))) return true;
+export function ignoring(ignored: Iterable<string>): (name: string) => boolean {
+  // With "/" behind, what begins with one of them is it or lies below it; and sorted, it comes right behind it if none of
+  // them lies below another.
+  const tops: string[] = [];
+  for (const name of Array.from(ignored, name => `${name}/`).sort()) {
+    if (tops.length === 0 || !name.startsWith(tops[tops.length - 1])) tops.push(name);
   }
-  return false;
+  return name => {
+    const path = `${name}/`;
+    let [from, to] = [0, tops.length]; // the first that comes behind it
+    while (from < to) {
+      const middle = (from + to) >>> 1;
+      if (tops[middle] <= path) from = middle + 1;
+      else to = middle;
+    }
+    return from > 0 && path.startsWith(tops[from - 1]);
+  };
 }
 
 /**

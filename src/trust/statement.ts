@@ -14,7 +14,7 @@ import type { Warning } from '../io/load-report.ts';
 import { sortByBytes } from '../io/walk.ts';
 import { readObject } from './bundle.ts';
 import { inOrder, rootDigest } from './digests.ts';
-import { badName, isIgnored, MAX_RECORDED_FILES, type RecordedFile } from './record.ts';
+import { badName, ignoring, MAX_RECORDED_FILES, type RecordedFile } from './record.ts';
 
 export interface Statement {
   /** What the model was called where it was signed. */
@@ -154,8 +154,8 @@ export function parseStatement(
   if (files[0].name === '.') {
     warn({ code: 'W_SINGLE_FILE', message: `${file}: this is the signature of a single file, not of a directory` });
   }
-  const ignored = new Set(ignorePaths);
-  const both = files.find(({ name }) => isIgnored(name, ignored));
+  const isIgnored = ignoring(ignorePaths);
+  const both = files.find(({ name }) => isIgnored(name));
   if (both !== undefined) {
     warn({ code: 'W_IGNORED_AND_SIGNED', message: `${file}: ${quote(both.name)} is signed, and said to be left out` });
   }

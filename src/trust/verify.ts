@@ -15,7 +15,7 @@ import {
   checkIgnorePaths,
   type FileRecord,
   GIT_NAMES,
-  isIgnored,
+  ignoring,
   MANIFEST_NAME,
   MAX_RECORD_BYTES,
   type RecordedFile,
@@ -144,8 +144,8 @@ export async function examine(
   },
 ): Promise<Examined> {
   const { record } = statement;
-  const left = new Set(statement.ignored);
-  const ignore = (name: string): boolean => !record?.files.has(name) && isIgnored(name, left);
+  const isIgnored = ignoring(statement.ignored);
+  const ignore = (name: string): boolean => !record?.files.has(name) && isIgnored(name);
   const { files: found, ignored, emptyDirectories } = await findFiles(directory, ignore, options.allowSymlinks);
   const names = found.map(({ name }) => name);
   if (options.namesFirst && record) {

@@ -1,7 +1,7 @@
 /** Where vectors go to: the formats, what is never replaced, and what is left when a run ends early. */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { link, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { link, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { checkDestination } from '../../src/cli/destination.ts';
@@ -168,7 +168,13 @@ describe('a run that is interrupted', () => {
   const flags = [...EMBED, '--input-format', 'jsonl', '--batch-size', '1'];
 
   /** Ends it when at least `rows` lines are written. @returns what it says */
-  async function interrupt(path: string, rows: number, signal: NodeJS.Signals, more: string[] = []) {
+  async function interrupt(
+    path: string,
+    rows: number,
+    signal: NodeJS.Signals,
+    more: string[] = [],
+    before: () => unknown = () => {},
+  ) {
     const child = start([...flags, ...more, '--output', path]);
     const finished = finish(child);
     child.stdin.write(lines.slice(0, rows).join(''));
@@ -179,6 +185,7 @@ describe('a run that is interrupted', () => {
         break;
       await new Promise(resolve => setTimeout(resolve, 20));
     }
+    await before();
     child.kill(signal);
     return finished;
   }
@@ -227,6 +234,44 @@ describe('a run that is interrupted', () => {
     // Again: nothing is left to do.
     await glassbert([...flags, '--resume', '--output', path], { input: lines.join('') });
     expect(await readFile(path, 'utf8')).toBe(whole.stdout);
+  });
+
+  test.concurrent('goes on with pairs', async () => {
+    const pairs = [...flags, '--pair', 'another'];
+    const whole = await glassbert(pairs, { input: lines.join('') });
+    const path = await makeFile('out.jsonl', whole.stdout.slice(0, whole.stdout.length / 2));
+    const { stderr, status } = await glassbert([...pairs, '--resume', '--output', path], { input: lines.join('') });
+    expect({ stderr, status }).toEqual({ stderr: expect.stringContaining('taken over'), status: 0 });
+    expect(await readFile(path, 'utf8')).toBe(whole.stdout);
+  });
+
+  test.concurrent.each([
+    ['no text', 'jsonl', Buffer.from('{"id": 0, "embedding": [\xff\n', 'latin1')],
+    ['a line without end', 'jsonl', `{"id": 0, "embedding": [${'1'.repeat(2 ** 24)}`],
+    ['no table', 'csv', 'id,e0,e1,e2\n"0"1'],
+  ])('what was kept and is %s is an error of the output', async (_, format, content) => {
+    const path = await makeFile(`out.${format}.partial`, content);
+    const args = [...flags, '--resume', '--format', format, '--output', path.replace('.partial', '')];
+    const { status, stderr } = await glassbert(args, { input: lines.join('') });
+    expect(stderr).toMatch(/^error E_OUTPUT: .*line \d.*\n {2}hint: Go on with the input/);
+    expect(status).toBe(2);
+  });
+
+  test.concurrent('where an interrupted run could not be kept, that is said before it begins', async () => {
+    const path = join(await makeDirectory(), 'out.jsonl');
+    await mkdir(`${path}.partial`);
+    const args = [...EMBED, 'a', '--output', path];
+    const { status, stderr } = await glassbert(args);
+    expect(stderr).toMatch(/^error E_OUTPUT: .*out\.jsonl\.partial: the output is not a regular file\n/);
+    expect(status).toBe(2);
+  });
+
+  test.concurrent('where it cannot be kept at last, that is said as well', async () => {
+    const path = join(await makeDirectory(), 'out.jsonl');
+    const { status, stderr } = await interrupt(path, 5, 'SIGINT', [], () => mkdir(`${path}.partial`));
+    expect(stderr).toContain('interrupted: nothing was kept: ');
+    expect(status).toBe(130);
+    expect(await readdir(dirname(path))).toEqual(['out.jsonl.partial']);
   });
 
   test.concurrent.each([

@@ -7,7 +7,10 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, expect, test } from 'vitest';
+import { serializeBundle } from '../../src/trust/bundle.ts';
+import { serializeStatement } from '../../src/trust/statement.ts';
 import { copyModel } from '../support/model-copy.ts';
+import { file } from '../support/signatures.ts';
 import type { Measured } from './measured.ts';
 
 type Model = ReturnType<typeof copyModel>;
@@ -75,6 +78,15 @@ const HOSTILE: readonly { what: string; make: (model: Model) => void; verdict?: 
           .map(i => `${'0'.repeat(64)}  f${i}\n`)
           .join(''),
       ),
+    verdict: 'integrity',
+  },
+  {
+    what: 'a signature of 18,000 names of 500 parts each',
+    make: model => {
+      const files = range(18_000).map(i => file(`${i}${'/a'.repeat(505)}`, '0'));
+      const payload = serializeStatement(files, 'm', ['other']);
+      writeFileSync(model.path('model.sig'), serializeBundle({ hint: '0' }, payload, new Uint8Array(64)));
+    },
     verdict: 'integrity',
   },
   {

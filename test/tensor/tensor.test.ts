@@ -62,6 +62,11 @@ test.each(notTensors)('%s is no tensor, for anybody', async (_, wrong) => {
   await refusal('E_ARGUMENT', () => similarity('cosine', matrix, tensor));
 });
 
+test('more similarities than an array can hold are an error of memory', async () => {
+  const empty = { data: new Float32Array(0), shape: [2 ** 32, 0] };
+  await refusal('E_MEMORY', () => similarity('dot', empty, empty));
+});
+
 test('a row that is not there is refused', async () => {
   for (const n of [-1, 2, 5, 0.5, Number.NaN, '0', null]) {
     const error = await refusal('E_ARGUMENT', () => rowOf(matrix, n as number));

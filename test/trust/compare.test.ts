@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { checkComparison, compare } from '../../src/trust/compare.ts';
-import { isIgnored, type RecordedFile } from '../../src/trust/record.ts';
+import { ignoring, type RecordedFile } from '../../src/trust/record.ts';
 import { processorMs } from '../support/processor-time.ts';
 import { refusal } from '../support/refusal.ts';
 
@@ -30,11 +30,13 @@ test('two files that changed places are two changed files', () => {
 });
 
 test('what is ignored covers a directory with all that is in it, and no name that only begins alike', () => {
-  const ignored = ['.git', 'a/b'];
-  for (const name of ['.git', '.git/config', 'a/b', 'a/b/c/d'])
-    expect(isIgnored(name, new Set(ignored)), name).toBe(true);
-  for (const name of ['.gitignore', 'x/.git', 'a', 'a/bc', 'a/c', ''])
-    expect(isIgnored(name, new Set(ignored)), name).toBe(false);
+  const ignored = ['.git', 'a/b', 'a/b/c', 'a/b c', 'a/bb/x'];
+  const isIgnored = ignoring(ignored);
+  for (const name of ['.git', '.git/config', 'a/b', 'a/b/c/d', 'a/b/d', 'a/b c', 'a/bb/x'])
+    expect(isIgnored(name), name).toBe(true);
+  for (const name of ['.gitignore', 'x/.git', 'a', 'a/bc', 'a/b d', 'a/bb', 'a/c', ''])
+    expect(isIgnored(name), name).toBe(false);
+  expect(ignoring([])('a')).toBe(false);
   expect(compared({ a: '1' }, { a: '1', '.git/x': '2' }, ignored)).toMatchObject({ ignored: ['.git/x'], added: [] });
 });
 
