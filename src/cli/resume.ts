@@ -65,7 +65,21 @@ export async function* resume(
   if (last !== undefined) await check(last.entry, last.kept);
 }
 
+/** @throws E_OUTPUT also for what breaks the format: it is of another format, or of another program */
 async function* readRows(path: string, format: FormatName, D: number): AsyncGenerator<KeptRow, void, void> {
+  try {
+    yield* parseRows(path, format, D);
+  } catch (cause) {
+    if (!(cause instanceof GlassbertError) || cause.code !== 'E_INPUT') throw cause;
+    throw new GlassbertError('E_OUTPUT', `this is no ${format} that glassbert embed wrote`, {
+      file: path,
+      hint: HINT,
+      cause,
+    });
+  }
+}
+
+async function* parseRows(path: string, format: FormatName, D: number): AsyncGenerator<KeptRow, void, void> {
   const lines = splitLines(createReadStream(path), path);
   if (format === 'csv') {
     let isHeader = true;
@@ -91,6 +105,8 @@ async function* readRows(path: string, format: FormatName, D: number): AsyncGene
 const START = '{"id": ';
 const MIDDLE = ', "embedding": ';
 
+const HINT = 'Go on with the input, the model and the options it was made with, or remove it and start anew.';
+
 function refuse(
   path: string,
   line: number,
@@ -100,6 +116,6 @@ function refuse(
   return new GlassbertError('E_OUTPUT', `line ${line}: ${summary}`, {
     file: path,
     ...details,
-    hint: 'Go on with the input, the model and the options it was made with, or remove it and start anew.',
+    hint: HINT,
   });
 }
