@@ -14,6 +14,7 @@
  */
 import { GlassbertError } from '../errors.ts';
 import { quote } from '../io/json.ts';
+import { checkArgument, integer } from '../options.ts';
 import { assemble, listing, type TokenizerParts } from './assembly.ts';
 import { type Tokenize, tokenizeBert } from './bert-pipeline.ts';
 import { countSpecials, countTypes, type Slot } from './template.ts';
@@ -191,7 +192,7 @@ function checkOptions(
     });
   if (pair !== undefined && typeof pair !== 'string') throw wrong('pair', 'a string', pair);
   if (typeof truncate !== 'boolean') throw wrong('truncate', 'true or false', truncate);
-  if (typeof length !== 'number') throw wrong('maxLength', 'a number', length);
+  if (options.maxLength !== undefined) checkArgument('the option maxLength of encode', length, integer(1));
   return { pair, truncate, length };
 }
 
