@@ -234,5 +234,9 @@ describe('every public function', () => {
       ...each(['onProgress'], options => checkDirectory(DIRECTORY, options as object)),
     });
     expect(raw).toEqual([]);
+    const error = await refusal('E_ARGUMENT', () => load(DIRECTORY, { maxSeqLength: 1 }));
+    expect(error.message).toBe(
+      'the maximum length has no room for the special tokens: expected an integer from 2 on, found 1',
+    );
   });
 });

@@ -80,7 +80,8 @@ export interface Tokenizer {
 
 /**
  * @throws E_TOKENIZER for a vocabulary that contradicts itself, for a class that is not made here, and for everything that is
- *   not BERT's WordPiece; E_CONFIG for missing and mistyped fields, and when maxLength has no room for the special tokens
+ *   not BERT's WordPiece; E_CONFIG for missing and mistyped fields, and when maxLength has no room for the special tokens, which is
+ *   E_ARGUMENT where the caller asked for it
  */
 export function createTokenizer(parts: TokenizerParts): Tokenizer {
   const { doLowerCase = false, maxLength, rows = Number.POSITIVE_INFINITY } = parts;
@@ -93,8 +94,10 @@ export function createTokenizer(parts: TokenizerParts): Tokenizer {
   const { single, pair: paired = [] } = template;
   checkRows(assembled.neededRows, searched, rows, file);
   if (roomFor(single, maxLength) === undefined) {
-    throw new GlassbertError('E_CONFIG', 'the maximum length has no room for the special tokens', {
-      file,
+    const { isLengthWanted = false } = parts;
+    const code = isLengthWanted ? 'E_ARGUMENT' : 'E_CONFIG';
+    throw new GlassbertError(code, 'the maximum length has no room for the special tokens', {
+      file: isLengthWanted ? undefined : file,
       ...lengths(single, maxLength),
     });
   }
