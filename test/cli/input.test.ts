@@ -388,6 +388,7 @@ describe('lines that are hardly meant as texts are refused, and read with --inpu
     ['one text in quotes', '"To be, or not to be."\n'],
     ['speech', '"To be," he said.\n"Not to be."\n'],
     ['the word text', 'text\n'],
+    ['the word text, again', 'text\ntext\n'],
     ['a carriage return within lines', 'a\rb\nc\n'],
   ])('%s is text', async (_, content) => {
     const lines = content.trimEnd().split('\n');

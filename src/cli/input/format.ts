@@ -182,7 +182,7 @@ async function refuseOddLines(source: Source): Promise<void> {
   const [first] = linesOf(await source.peek(hasFirstLine));
   if (!QUOTED.test(first) && first !== 'text') return;
   const [, second = ''] = linesOf(await source.peek(hasSecondLine));
-  if (/^"?text"?$/.test(first) && second !== '') {
+  if (/^"?text"?$/.test(first) && second !== '' && second !== first) {
     throw refuse('this looks like a table with one column "text"', '--input-format csv reads it');
   }
   if (QUOTED.test(second)) {
