@@ -297,7 +297,8 @@ function chooseThreads(
 
 function loadTokenizer({ transformer }: ModelDirectory, config: BertConfig, settings: Settings): Tokenizer {
   const { doLowerCase, maxSeqLength } = settings;
-  const tokenizer = tokenizerOf(transformer, doLowerCase.value, maxSeqLength.value, config.vocab_size);
+  const isLengthWanted = 'option' in maxSeqLength.from;
+  const tokenizer = tokenizerOf(transformer, doLowerCase.value, maxSeqLength.value, config.vocab_size, isLengthWanted);
   checkTokenizer(tokenizer, config, transformer.tokenizer.file);
   checkPrompts(settings, config, prompt => tokenizer.encode(prompt).ids.length);
   return tokenizer;

@@ -1,7 +1,19 @@
 /** Options are what their names and rules say, or refused: never ignored, never a bare TypeError. */
-import { describe, expect, test } from 'vitest';
-import { checkDirectory, GlassbertError, rowOf, SentenceEncoder, similarity, view } from '../src/index.ts';
+import { readFileSync } from 'node:fs';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import {
+  checkDirectory,
+  formatSource,
+  GlassbertError,
+  rowOf,
+  SentenceEncoder,
+  similarity,
+  Tensor,
+  view,
+} from '../src/index.ts';
+import { openSafetensors, parseSafetensors, serializeSafetensors } from '../src/io/safetensors.ts';
 import { BOOLEAN, FUNCTION, integer, nameOf, oneOf, orNull, type Rules, readOptions, STRING } from '../src/options.ts';
+import { loadTokenizer } from '../src/text/index.ts';
 import { FIXTURES } from './support/model-copy.ts';
 import { refusal } from './support/refusal.ts';
 
@@ -134,6 +146,8 @@ describe('every public function', () => {
       'view data': data => view({ ...tensor, data }),
       'view shape': shape => view({ ...tensor, shape }),
       'view size': size => view({ ...tensor, shape: [size] }),
+      tensor: data => new Tensor(data, [2]),
+      'tensor shape': shape => new Tensor(tensor.data, shape),
       rowOf: value => rowOf(value, 0),
       row: n => rowOf(tensor, n),
       left: value => similarity('cosine', value, tensor),
@@ -142,6 +156,56 @@ describe('every public function', () => {
     });
     expect(raw).toEqual([]);
     expect(works).toBe(1); // row 0
+  });
+
+  test('of safetensors', async () => {
+    const path = `${DIRECTORY}/model.safetensors`;
+    const open = async (options: object): Promise<void> => (await openSafetensors(path, options)).close();
+    const [file, bytes] = [await openSafetensors(path), parseSafetensors(readFileSync(path))];
+    onTestFinished(() => file.close());
+    const [name] = file.tensors.keys();
+    const tensor = { dtype: 'F32', shape: [1], data: new Float32Array(1) } as const;
+    const { raw } = await attempt({
+      open: source => openSafetensors(source),
+      options: options => open(options),
+      ...each(['file', 'budget', 'x'], options => open(options as object)),
+      parse: source => parseSafetensors(source),
+      'file of parse': file => parseSafetensors(readFileSync(path), file),
+      ...Object.fromEntries(
+        Object.entries({ file, bytes }).flatMap(([from, reader]) => [
+          [`name in ${from}`, (name: never) => reader.read(name)],
+          [`floats in ${from}`, (name: never) => reader.readFloats(name, 'f32')],
+          [`into from ${from}`, (into: never) => reader.readFloats(name, into)],
+        ]),
+      ),
+      readInto: into => file.readInto(name, into),
+      tensors: tensors => serializeSafetensors(tensors),
+      tensor: tensor => serializeSafetensors({ tensor }),
+      'name to write': name => serializeSafetensors(new Map([[name, tensor]])),
+      ...each(['dtype', 'shape', 'data'], part => serializeSafetensors({ t: { ...tensor, ...(part as object) } })),
+      metadata: metadata => serializeSafetensors({}, metadata),
+      'metadata value': value => serializeSafetensors({}, { value }),
+    });
+    expect(raw).toEqual([]);
+    // Without a word, each of these would have been a file of something else.
+    for (const tensors of [5, 'x', [tensor]] as never[])
+      await refusal('E_ARGUMENT', () => serializeSafetensors(tensors));
+    await refusal('E_ARGUMENT', () => serializeSafetensors({}, { epoch: 3 as never }));
+    await refusal('E_ARGUMENT', () => file.readFloats(name, [1, 2] as never));
+  });
+
+  test('of the tokenizer, and what tells a source', async () => {
+    const tokenizer = await loadTokenizer(DIRECTORY);
+    const { raw } = await attempt({
+      directory: directory => loadTokenizer(directory),
+      text: text => tokenizer.encode(text),
+      options: options => tokenizer.encode('a', options),
+      ...each(['pair', 'truncate', 'maxLength'], options => tokenizer.encode('a', options as object)),
+      source: source => formatSource(source),
+    });
+    expect(raw).toEqual([]);
+    for (const maxLength of [0, 4.5, Number.NaN, Number.POSITIVE_INFINITY])
+      await refusal('E_ARGUMENT', () => tokenizer.encode('a', { maxLength }));
   });
 
   test('of loading and checking', async () => {
@@ -170,5 +234,9 @@ describe('every public function', () => {
       ...each(['onProgress'], options => checkDirectory(DIRECTORY, options as object)),
     });
     expect(raw).toEqual([]);
+    const error = await refusal('E_ARGUMENT', () => load(DIRECTORY, { maxSeqLength: 1 }));
+    expect(error.message).toBe(
+      'the maximum length has no room for the special tokens: expected an integer from 2 on, found 1',
+    );
   });
 });

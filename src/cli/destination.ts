@@ -49,6 +49,12 @@ function checkReplaceable(file: string, source: Source | undefined): void {
   if (stats !== undefined && stats.dev === existing.dev && stats.ino === existing.ino) {
     throw new GlassbertError('E_OUTPUT', 'the output is the input itself', { file, hint: 'Name another file.' });
   }
+  if ((existing.mode & 0o222) === 0) {
+    throw new GlassbertError('E_OUTPUT', 'a file is there that may only be read; it is not replaced', {
+      file,
+      hint: 'Name another file, or allow writing first: chmod u+w FILE',
+    });
+  }
   if (existing.size === 0 || isVectorFile(headOf(file))) return;
   throw new GlassbertError('E_OUTPUT', 'a file is there that glassbert embed did not write; it is not replaced', {
     file,

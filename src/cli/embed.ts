@@ -7,7 +7,7 @@ import { checkDestination, keptFile } from './destination.ts';
 import { Embedding } from './embedding.ts';
 import { INPUT_FORMATS } from './input/format.ts';
 import { type Entry, type InputFlags, TextInput } from './input/texts.ts';
-import { encodeOptions, type LoadFlags, loadEncoder, parseCount, withLoading, withPrompts } from './options.ts';
+import { encodeOptions, type LoadFlags, loadEncoder, once, parseCount, withLoading, withPrompts } from './options.ts';
 import { openOutputFile, STDOUT } from './output.ts';
 import { partialOf, RESUMABLE } from './resume.ts';
 import { talk, visible } from './terminal.ts';
@@ -30,7 +30,7 @@ export function addEmbed(program: Command): void {
     .summary('texts to vectors')
     .description('Turns texts into vectors, in the order of the input: arguments, or a file, or stdin.')
     .argument('[text...]', 'the texts; without any and without --input, lines of stdin')
-    .option('--input <file>', 'read the texts from a file, - for stdin')
+    .option('--input <file>', 'read the texts from a file, - for stdin', once)
     .addOption(
       new Option('--input-format <format>', 'how the input is written, see below')
         .choices(INPUT_FORMATS)

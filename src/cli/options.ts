@@ -93,6 +93,12 @@ export function collect(value: string, earlier: readonly string[] = []): readonl
   return [...earlier, value];
 }
 
+/** For an option that nobody gives twice and means the last one. */
+export function once(value: string, earlier: string | undefined): string {
+  if (earlier === undefined) return value;
+  throw new InvalidArgumentError('It is given twice; one run has one input: cat FILE FILE | glassbert embed');
+}
+
 export function parseCount(value: string): number {
   const count = Number(value);
   if (/^[0-9]+$/.test(value) && Number.isSafeInteger(count) && count >= 1) return count;

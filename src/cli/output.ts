@@ -8,6 +8,7 @@ import {
   fsyncSync,
   ftruncateSync,
   openSync,
+  readlinkSync,
   realpathSync,
   renameSync,
   rmSync,
@@ -15,7 +16,7 @@ import {
   statSync,
   writeSync,
 } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { GlassbertError } from '../errors.ts';
 import { print } from './terminal.ts';
 
@@ -98,6 +99,15 @@ export async function openOutputFile(name: string, keptAs?: string): Promise<Out
 export function realPath(name: string): string {
   try {
     return realpathSync(name);
+  } catch {
+    return targetOf(name);
+  }
+}
+
+/** A link to what is not there yet leads to where it will be. */
+function targetOf(name: string): string {
+  try {
+    return resolve(realpathSync(dirname(name)), readlinkSync(name));
   } catch {
     return name;
   }

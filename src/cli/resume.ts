@@ -50,7 +50,7 @@ export async function* resume(
   };
   let last: { entry: Entry; kept: KeptRow } | undefined;
   let index = 0;
-  for await (const kept of readable(readRows(path, format, D), path)) {
+  for await (const kept of readRows(path, format, D)) {
     const { value: entry, done } = await entries.next();
     if (done) throw refuse(path, kept.line, `the input has only ${index} texts`);
     const id = format === 'csv' ? idText(entry.id, false) : idJson(entry.id);
@@ -65,18 +65,22 @@ export async function* resume(
   if (last !== undefined) await check(last.entry, last.kept);
 }
 
-/** It is no input, whatever is wrong with it. */
-async function* readable(rows: AsyncIterable<KeptRow>, path: string): AsyncGenerator<KeptRow, void, void> {
+/** @throws E_OUTPUT, whatever is wrong with the file: it is no input */
+async function* readRows(path: string, format: FormatName, D: number): AsyncGenerator<KeptRow, void, void> {
   try {
-    yield* rows;
+    yield* parseRows(path, format, D);
   } catch (cause) {
-    if (cause instanceof GlassbertError) throw new GlassbertError('E_OUTPUT', cause.message, { hint: GO_ON, cause });
-    const system = (cause as NodeJS.ErrnoException).code ?? String(cause);
-    throw new GlassbertError('E_OUTPUT', `what was kept cannot be read (${system})`, { file: path, cause });
+    if (!(cause instanceof GlassbertError)) {
+      const system = (cause as NodeJS.ErrnoException).code ?? String(cause);
+      throw new GlassbertError('E_OUTPUT', `what was kept cannot be read (${system})`, { file: path, cause });
+    }
+    if (cause.code !== 'E_INPUT') throw cause;
+    const summary = `this is no ${format} that glassbert embed wrote`;
+    throw new GlassbertError('E_OUTPUT', summary, { file: path, hint: GO_ON, cause });
   }
 }
 
-async function* readRows(path: string, format: FormatName, D: number): AsyncGenerator<KeptRow, void, void> {
+async function* parseRows(path: string, format: FormatName, D: number): AsyncGenerator<KeptRow, void, void> {
   const lines = splitLines(createReadStream(path), path);
   if (format === 'csv') {
     let isHeader = true;

@@ -2,6 +2,7 @@
  * What loading decided, and why: every effective setting with the file and key that decided it, the values that lost, the
  * module graph, the weights, everything unused, every warning. It is `encoder.report`, and what `glassbert inspect` prints.
  */
+import { checkArgument, OBJECT } from '../options.ts';
 
 /** Where a value came from: a key of a file, an option of the caller, or a default with its reason. */
 export type Source =
@@ -127,8 +128,13 @@ export function decide<Value>(
   return { ...winner, overruled };
 }
 
-/** `sentence_bert_config.json: max_seq_length`, `option pooling`, `default (...)`. */
+/**
+ * `sentence_bert_config.json: max_seq_length`, `option pooling`, `default (...)`.
+ *
+ * @throws E_ARGUMENT for something else than a source
+ */
 export function formatSource(from: Source): string {
+  checkArgument('the source', from, OBJECT);
   if ('file' in from) return `${from.file}: ${from.key}`;
   return 'option' in from ? `option ${from.option}` : `default: ${from.default}`;
 }

@@ -6,6 +6,7 @@
  */
 
 import { GlassbertError } from '../errors.ts';
+import { checkArgument, integer, OBJECT, oneOf, type Rule, readOptions, STRING } from '../options.ts';
 import type { Floats } from '../tensor/tensor.ts';
 import { DTYPE_BITS, DTYPES, type Dtype, dtypeOf, isFloatDtype, type Values, valuesOf, widen } from './dtypes.ts';
 import { RECOGNIZED_BYTES } from './foreign.ts';
@@ -57,6 +58,31 @@ export interface TensorToWrite {
   readonly data: ArrayBufferView;
 }
 
+const BYTES: Rule = { expected: 'a Uint8Array', allows: value => value instanceof Uint8Array };
+
+const FLOATS: Rule = {
+  expected: "'f32', 'f64', a Float32Array or a Float64Array",
+  allows: value => value === 'f32' || value === 'f64' || value instanceof Float32Array || value instanceof Float64Array,
+};
+
+/** By what it does, as programs may wrap it. */
+const SOURCE: Rule = {
+  expected: 'a path, or an open FileHandle',
+  allows: value =>
+    typeof value === 'string' ||
+    (OBJECT.allows(value) && typeof (value as { close?: unknown }).close === 'function' && 'stat' in (value as object)),
+};
+
+const BUDGET: Rule = {
+  expected: '{ bytes, values, tensors }, numbers',
+  allows: value => {
+    const { bytes, values, tensors } = Object(value ?? {});
+    return [bytes, values, tensors].every(count => typeof count === 'number');
+  },
+};
+
+const OPEN_OPTIONS = { file: STRING, budget: BUDGET };
+
 /** What is converted from a file passes through a buffer of this size; a multiple of every element's. */
 const CHUNK_BYTES = 2 ** 20;
 
@@ -66,9 +92,11 @@ const CHUNK_BYTES = 2 ** 20;
 /**
  * @param bytes - the whole file; kept, not copied
  * @param file - named in errors
- * @throws E_SAFETENSORS; E_WEIGHTS_PLACEHOLDER for a Git LFS pointer or a web page
+ * @throws E_ARGUMENT, E_SAFETENSORS; E_WEIGHTS_PLACEHOLDER for a Git LFS pointer or a web page
  */
 export function parseSafetensors(bytes: Uint8Array, file?: string): Safetensors {
+  checkArgument('what parseSafetensors reads', bytes, BYTES);
+  if (file !== undefined) checkArgument('the file name of parseSafetensors', file, STRING);
   const length = headerLength(bytes.subarray(0, RECOGNIZED_BYTES), bytes.length, file);
   const header = parseHeader(bytes.subarray(LENGTH_BYTES, LENGTH_BYTES + length), bytes.length, file);
   const bytesOf = ({ begin, end }: TensorInfo): Uint8Array => bytes.subarray(begin, end);
@@ -101,8 +129,13 @@ export async function openSafetensors(
   options: { file?: string; budget?: HeaderBudget } = {},
 ): Promise<SafetensorsFile> {
   const { RegularFile } = await import('./regular-file.ts');
-  const { budget = headerBudget() } = options;
-  const name = options.file ?? (typeof source === 'string' ? source : 'safetensors');
+  checkArgument('what openSafetensors reads', source, SOURCE);
+  const { budget = headerBudget(), file: given } = readOptions<typeof options>(
+    'openSafetensors',
+    options,
+    OPEN_OPTIONS,
+  );
+  const name = given ?? (typeof source === 'string' ? source : 'safetensors');
   const file = await (typeof source === 'string' ? RegularFile.open(source, { name }) : RegularFile.of(source, name));
   const readBytes = async (begin: number, end: number): Promise<Uint8Array> => {
     const bytes = new Uint8Array(end - begin);
@@ -143,6 +176,7 @@ export async function openSafetensors(
     },
     readInto: async (tensor, into) => {
       const { begin, byteLength } = find(header, tensor, name);
+      checkArgument(`the array for tensor ${quote(tensor)}`, into, BYTES);
       if (into.length !== byteLength) throw wrongLength(tensor, name, `${byteLength} bytes`, into.length);
       await file.read(into, begin);
     },
@@ -151,6 +185,7 @@ export async function openSafetensors(
 }
 
 function find(header: SafetensorsHeader, name: string, file: string | undefined): TensorInfo {
+  checkArgument('the name of a tensor', name, STRING);
   const info = header.tensors.get(name);
   if (info === undefined) throw new GlassbertError('E_TENSOR_MISSING', `there is no tensor ${quote(name)}`, { file });
   return info;
@@ -163,6 +198,7 @@ function destination(info: TensorInfo, name: string, into: Floats | 'f32' | 'f64
     const details = { file, expected: 'F32, F16, BF16 or F64', found: dtype };
     throw new GlassbertError('E_TENSOR_DTYPE', `tensor ${quote(name)} does not hold floats`, details);
   }
+  checkArgument(`the array for tensor ${quote(name)}`, into, FLOATS);
   const size = (byteLength * 8) / DTYPE_BITS[dtype];
   const floats = into === 'f32' ? new Float32Array(size) : into === 'f64' ? new Float64Array(size) : into;
   if (floats.length !== size) throw wrongLength(name, file, `${size} elements`, floats.length);
@@ -177,6 +213,27 @@ function wrongLength(name: string, file: string | undefined, expected: string, f
 // ---------------------------------------------------------------------------------------------------------------------
 // Writing
 
+const TENSORS: Rule = { expected: 'an object or a Map of tensors', allows: isPlain };
+
+const METADATA: Rule = {
+  expected: 'an object of strings',
+  allows: value => isPlain(value) && Object.values(value).every(STRING.allows),
+};
+
+const TENSOR: Rule = {
+  expected: '{ dtype, shape, data }, the data a typed array or a DataView',
+  allows: value => OBJECT.allows(value) && ArrayBuffer.isView((value as { data?: unknown }).data),
+};
+
+const SHAPE: Rule = {
+  expected: 'an array of integers from 0',
+  allows: value => Array.isArray(value) && value.every(integer(0).allows),
+};
+
+function isPlain(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value);
+}
+
 /**
  * A file with these tensors, byte for byte as the Rust writer lays it out: widest dtypes first, then by name, so that every
  * tensor is aligned; the header padded with spaces to a multiple of 8.
@@ -187,7 +244,15 @@ export function serializeSafetensors(
   tensors: ReadonlyMap<string, TensorToWrite> | Readonly<Record<string, TensorToWrite>>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array {
+  checkArgument('what serializeSafetensors writes', tensors, TENSORS);
+  checkArgument('the metadata of serializeSafetensors', metadata, METADATA);
   const entries = [...(tensors instanceof Map ? tensors : Object.entries(tensors))] as [string, TensorToWrite][];
+  for (const [name, tensor] of entries) {
+    checkArgument('the name of a tensor', name, STRING);
+    checkArgument(`tensor ${quote(name)}`, tensor, TENSOR);
+    checkArgument(`the dtype of tensor ${quote(name)}`, tensor.dtype, oneOf(DTYPES));
+    checkArgument(`the shape of tensor ${quote(name)}`, tensor.shape, SHAPE);
+  }
   entries.sort(([a, { dtype: A }], [b, { dtype: B }]) => DTYPES.indexOf(B) - DTYPES.indexOf(A) || byCodePoint(a, b));
 
   // Not one JSON.stringify, as an object would put names like "0" first.

@@ -23,7 +23,9 @@ export class Tensor<Data extends Floats = Floats> implements TensorLike<Data> {
   readonly data: Data;
   readonly shape: readonly number[];
 
+  /** @throws E_ARGUMENT where the shape is not that of so many numbers */
   constructor(data: Data, shape: readonly number[]) {
+    checkTensor('what a Tensor is made of', { data, shape });
     this.data = data;
     this.shape = shape;
   }

@@ -38,6 +38,8 @@ export interface TokenizerParts {
   readonly doLowerCase?: boolean;
   /** In tokens, special tokens included. */
   readonly maxLength: number;
+  /** Whether the caller asked for it, and no file. */
+  readonly isLengthWanted?: boolean;
   /** Of the embedding table, where it is known: so many tokens there can be. */
   readonly rows?: number;
   /** The tokenizer.json or vocab.txt, named in errors. */

@@ -42,12 +42,14 @@ async function describeTransformer(directory: string): Promise<Pick<ModelDirecto
  * The tokenizer that the files of a transformer module describe.
  *
  * @param rows - of the embedding table, where it is known
+ * @param isLengthWanted - whether the caller asked for maxLength, and no file
  */
 export function tokenizerOf(
   transformer: TransformerFiles,
   doLowerCase: boolean,
   maxLength: number,
   rows: number = Number.POSITIVE_INFINITY,
+  isLengthWanted = false,
 ): Tokenizer {
   const { tokenizer, tokenizerConfig, config, sentenceConfig } = transformer;
   const { file: argumentsFile } = sentenceConfig;
@@ -63,6 +65,7 @@ export function tokenizerOf(
     modelClass: config.has('tokenizer_class') ? config.string('tokenizer_class') : undefined,
     doLowerCase,
     maxLength,
+    isLengthWanted,
     rows,
     file: tokenizer.file,
     pathOf: name => join(dirname(tokenizer.file), name),

@@ -14,6 +14,7 @@
  */
 import { GlassbertError } from '../errors.ts';
 import { quote } from '../io/json.ts';
+import { checkArgument, integer } from '../options.ts';
 import { assemble, listing, type TokenizerParts } from './assembly.ts';
 import { type Tokenize, tokenizeBert } from './bert-pipeline.ts';
 import { countSpecials, countTypes, type Slot } from './template.ts';
@@ -79,7 +80,8 @@ export interface Tokenizer {
 
 /**
  * @throws E_TOKENIZER for a vocabulary that contradicts itself, for a class that is not made here, and for everything that is
- *   not BERT's WordPiece; E_CONFIG for missing and mistyped fields, and when maxLength has no room for the special tokens
+ *   not BERT's WordPiece; E_CONFIG for missing and mistyped fields, and when maxLength has no room for the special tokens, which is
+ *   E_ARGUMENT where the caller asked for it
  */
 export function createTokenizer(parts: TokenizerParts): Tokenizer {
   const { doLowerCase = false, maxLength, rows = Number.POSITIVE_INFINITY } = parts;
@@ -92,8 +94,10 @@ export function createTokenizer(parts: TokenizerParts): Tokenizer {
   const { single, pair: paired = [] } = template;
   checkRows(assembled.neededRows, searched, rows, file);
   if (roomFor(single, maxLength) === undefined) {
-    throw new GlassbertError('E_CONFIG', 'the maximum length has no room for the special tokens', {
-      file,
+    const { isLengthWanted = false } = parts;
+    const code = isLengthWanted ? 'E_ARGUMENT' : 'E_CONFIG';
+    throw new GlassbertError(code, 'the maximum length has no room for the special tokens', {
+      file: isLengthWanted ? undefined : file,
       ...lengths(single, maxLength),
     });
   }
@@ -191,7 +195,7 @@ function checkOptions(
     });
   if (pair !== undefined && typeof pair !== 'string') throw wrong('pair', 'a string', pair);
   if (typeof truncate !== 'boolean') throw wrong('truncate', 'true or false', truncate);
-  if (typeof length !== 'number') throw wrong('maxLength', 'a number', length);
+  if (options.maxLength !== undefined) checkArgument('the option maxLength of encode', length, integer(1));
   return { pair, truncate, length };
 }
 

@@ -27,6 +27,7 @@ test.concurrent.each([
   ],
   ['one text alone', ['similar', 'a'], /^error E_ARGUMENT: .*\n {2}hint: /],
   ['texts from two places', ['embed', 'a', '--input', 'b'], /^error E_ARGUMENT: .*not from both\n/],
+  ['two inputs', ['embed', '--input', 'a', '--input', 'b'], /^error: .*'b' is invalid\. It is given twice; /],
   ['a model given twice', ['inspect', 'a', '--model', 'b'], /^error E_ARGUMENT: /],
   [
     'an output in no directory',

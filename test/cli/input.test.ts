@@ -366,9 +366,54 @@ describe('what is no text in UTF-8 is named', () => {
   });
 });
 
+describe('lines that are hardly meant as texts are refused, and read with --input-format lines', () => {
+  test.each([
+    ['a table of one column', 'text\na\nb\n', /one column "text"\n--input-format csv reads it/],
+    ['the same as a spreadsheet writes it', '"text"\n"a, b"\n', /one column "text"\n/],
+    ['strings of JSON, as jq prints them', '"a"\n"b \\"c\\""\n', /strings in quotes\njq -r /],
+    ['fields of CSV without a header', '"a, ""b"""\n"c"\n', /strings in quotes\n.*--input-format csv/],
+    ['a table with a blank behind each comma', 'id, text\n1, a\n', /a table with commas .* found "id", " text"/],
+    ['the same with other names, numbered', 'No, Sentence\n1, a\n2, b\n', /a table with commas .* found "No"/],
+    ['a table below the line of Excel', 'sep=,\nid,text\n1,a\n', /no column "text": found "sep="/],
+    ['a JSON text sequence', '\x1e{"text": "a"}\n\x1e{"text": "b"}\n', /line 1, column 1: malformed JSON/],
+    ['pairs as arrays', '[["a", "b"], ["c", "d"]]', /found an array of 2\nA pair of texts is \{"text": \["a", "b"\]\}/],
+  ])('%s', async (_, content, message) => {
+    expect(await refusal('in.txt', content)).toMatch(message);
+    const lines = content.trimEnd().split('\n');
+    expect(await read('in.txt', content, { inputFormat: 'lines' })).toEqual(lines.map((line, i) => [i, line]));
+  });
+
+  test.each([
+    ['prose with commas', 'Hello, world\nGood, bad\n'],
+    ['one text in quotes', '"To be, or not to be."\n'],
+    ['speech', '"To be," he said.\n"Not to be."\n'],
+    ['the word text', 'text\n'],
+    ['the word text, again', 'text\ntext\n'],
+    ['a carriage return within lines', 'a\rb\nc\n'],
+  ])('%s is text', async (_, content) => {
+    const lines = content.trimEnd().split('\n');
+    expect(await read('in.txt', content)).toEqual(lines.map((line, i) => [i, line]));
+  });
+
+  test('line ends of the first Macintosh', async () => {
+    expect(await refusal('in.txt', 'a\rb\rc\r')).toMatch(/carriage returns alone\n.*tr "\\r" "\\n"/);
+    expect(await read('in.txt', 'a\rb', { inputFormat: 'lines' })).toEqual([[0, 'a\rb']]);
+  });
+
+  test('a table whose columns are parted by something else says by what', async () => {
+    expect(await refusal('in.csv', 'id;text\n1;a\n')).toMatch(/no column "text".*\nSave it with commas or tabs/);
+    expect(await refusal('in.csv', 'id\ttext\n1\ta\n')).toMatch(/\nTabs .*--input-format tsv/);
+    expect(await refusal('in.tsv', 'id,text\n1,a\n')).toMatch(/\nCommas .*--input-format csv/);
+  });
+
+  test('a byte order mark alone is no text', async () => {
+    for (const name of ['in.txt', 'in.csv', 'in.jsonl', 'in.json']) expect(await read(name, '\ufeff')).toEqual([]);
+  });
+});
+
 test('a pipe is waited for no longer than the format needs', async () => {
   for (const text of ['Hello, world', 'Well; yes', '{x}', '1st, 2nd']) {
-    const source = new Source(await makeFile('in', `${text}\n`));
+    const source = Object.assign(new Source(await makeFile('in', `${text}\n`)), { stats: undefined });
     const heads: number[] = [];
     const { peek } = source;
     source.peek = async isEnough =>

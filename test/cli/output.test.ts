@@ -1,12 +1,13 @@
 /** Where vectors go to: the formats, what is never replaced, and what is left when a run ends early. */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { link, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { chmod, link, lstat, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { checkDestination } from '../../src/cli/destination.ts';
 import { Source } from '../../src/cli/input/source.ts';
 import type { Entry } from '../../src/cli/input/texts.ts';
+import { openOutputFile } from '../../src/cli/output.ts';
 import { resume } from '../../src/cli/resume.ts';
 import { refusal } from '../support/refusal.ts';
 import { finish, fixture, glassbert, MAIN, makeDirectory, makeFile, output, start } from './run.ts';
@@ -121,6 +122,27 @@ describe('a file that embed did not write is not replaced', () => {
     const stderr = await shell(command, process.execPath, MAIN, MODEL, path);
     expect(stderr).toMatch(/the output is the input itself\n/);
     expect(await readFile(path, 'utf8')).toBe('{"text": "a"}\n');
+  });
+
+  test('an earlier output that may only be read', async () => {
+    const path = await makeFile('out.jsonl', '{"id": 0, "embedding": [0.1]}\n');
+    check(path);
+    await chmod(path, 0o444);
+    expect((await refusal('E_OUTPUT', () => check(path))).hint).toMatch(/chmod u\+w/);
+  });
+
+  test('through a link to what is not there yet, the file is made where it leads', async () => {
+    const directory = await makeDirectory();
+    await mkdir(join(directory, 'sub'));
+    const path = join(directory, 'link.jsonl');
+    await symlink('sub/out.jsonl', path);
+    for (const _ of [1, 2]) {
+      const file = await openOutputFile(path);
+      await file.write('{"id": 0, "embedding": [0.1]}\n');
+      await file.commit();
+      expect((await lstat(path)).isSymbolicLink()).toBe(true);
+    }
+    expect(await readdir(join(directory, 'sub'))).toEqual(['out.jsonl']);
   });
 
   test.concurrent('an earlier output is, of any format, and so is an empty file', async () => {
@@ -334,6 +356,14 @@ describe('a run that is interrupted', () => {
       ['lines of another program', '{"a": 1}\n', entries, /line 1: this is no line that glassbert embed wrote/],
     ])('%s', async (_, content, input, message) => {
       expect((await refusal('E_OUTPUT', () => rows(content, input))).message).toMatch(message);
+    });
+
+    test('lines where a table is asked for, and a table where lines are', async () => {
+      const plain = [{ id: 0, text: 'a' }];
+      expect((await refusal('E_OUTPUT', () => rows(kept, plain, 'csv'))).message).toMatch(
+        /this is no csv that glassbert embed wrote/,
+      );
+      expect((await refusal('E_OUTPUT', () => rows('id,e0\n0,1\n', plain))).message).toMatch(/line 1: this is no line/);
     });
 
     test('a table of another width', async () => {

@@ -46,6 +46,8 @@ interface Case {
   readonly writes?: boolean;
   /** By default all that is said, and the exit code. */
   readonly compare?: (said: Said) => unknown;
+  /** What `compare` gives there, where that is not what it gives under Node. */
+  readonly found?: unknown;
   /** How far numbers of it may lie apart; by default not at all. */
   readonly within?: number;
   /** Of Node, so that nothing is compared with a failure. */
@@ -69,21 +71,26 @@ async function main(): Promise<number> {
   const tool = installPacked(directory);
   makeInputs();
   let different = 0;
-  for (const each of cases()) {
+  const all = cases();
+  for (const each of all) {
     const { compare = (said: Said): unknown => said, status = 0, within = 0 } = each;
+    const wanted = (said: Said): unknown => ('found' in each ? each.found : compare(said));
     const expected = run(node, tool, each);
     if (expected.status !== status)
       throw new Error(`${each.name}: Node ends with ${expected.status}, ${expected.stderr}`);
     for (const runtime of others) {
       const found = run(runtime, tool, each);
-      const same = isSame(compare(expected), compare(found), within);
-      print(`${same ? 'as Node' : 'DIFFERS'}  ${runtime.name.padEnd(11)}  ${each.name}`);
+      const same = isSame(wanted(expected), compare(found), within);
+      print(`${!same ? 'DIFFERS' : 'found' in each ? 'as said' : 'as Node'}  ${runtime.name.padEnd(11)}  ${each.name}`);
       if (same) continue;
       different++;
       print(`expected ${JSON.stringify(expected, undefined, 2)}\nfound ${JSON.stringify(found, undefined, 2)}`);
     }
   }
-  print(different === 0 ? '\nno difference' : `\n${different} differences`);
+  const names = others.map(({ name }) => name).join(' and ');
+  const count = all.length * others.length;
+  print(`\n${count - different} of ${count} as ${node.name}: ${all.length} cases under ${names}`);
+  print('not run here: passphrases asked for on a terminal, signals, and what needs a network');
   return different === 0 ? 0 : 1;
 }
 
@@ -168,6 +175,19 @@ ${text}`;
     { name: 'tokens', args: ['tokens', 'Größe 日本 👍', '--model', 'model'] },
     { name: 'similar', args: ['similar', 'a', 'b', ...exact] },
     { name: 'inspect', args: ['inspect', 'model', '--kernels', 'reference'] },
+    // The flag of V8 is of no use there, and that is said: the vectors are the same, only no faster.
+    {
+      name: 'inspect --wide',
+      args: ['inspect', 'model', '--wide'],
+      compare: ({ status, stdout }) => [status, /kernels +([a-z ]+)/.exec(stdout)?.[1], /W_NOT_WIDE/.test(stdout)],
+      found: [0, 'simd', true],
+    },
+    {
+      name: 'embed --wide',
+      args: ['embed', '--input', 'texts.txt', '--wide'],
+      compare: vectors,
+      within: 1e-6,
+    },
     ...['check model', 'check model --json', 'manifest model'].map(name => command(name)),
     ...['verify model', 'verify model --public-key publisher.pem', 'verify model --json'].map(name => command(name)),
     command('check incomplete', 1),

@@ -82,7 +82,7 @@ export async function* readRecords(
 
 /** @throws E_INPUT for a record that ends within quotes */
 export function checkClosed({ closed, line }: Record, file: string): void {
-  if (!closed) throw malformed(['a quote is opened in this record and never closed'], line, file);
+  if (!closed) throw malformed(NEVER_CLOSED, line, file);
 }
 
 function endOfField(text: string, at: number, delimiter: Delimiter): number {
@@ -94,6 +94,8 @@ const DOUBLED = 'A field with a quote is put in quotes, and the quote written tw
 
 const QUOTE_INSIDE = ['a quote stands inside a field that does not begin with one', DOUBLED] as const;
 
+const NEVER_CLOSED = ['a quote is opened in this record and never closed', DOUBLED] as const;
+
 const TEXT_AFTER_QUOTE = ['text follows the closing quote of a field', DOUBLED] as const;
 
 const LONE_RETURN = [
@@ -101,6 +103,6 @@ const LONE_RETURN = [
   'Line ends are \\n or \\r\\n: tr "\\r" "\\n" < FILE',
 ] as const;
 
-function malformed([summary, hint]: readonly [string, string?], line: number, file: string): GlassbertError {
+function malformed([summary, hint]: readonly [string, string], line: number, file: string): GlassbertError {
   return new GlassbertError('E_INPUT', `line ${line}: ${summary}`, { file, hint });
 }

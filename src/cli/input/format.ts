@@ -39,7 +39,9 @@ export async function guessFormat(source: Source, textField: string | undefined)
   if (isNamedJson) return { format: 'json', byContent: false };
 
   const table = await tableFormat(source, textField);
-  return table === undefined ? { format: 'lines', byContent: false } : { format: table, byContent: true };
+  if (table !== undefined) return { format: table, byContent: true };
+  await refuseOddLines(source);
+  return { format: 'lines', byContent: false };
 }
 
 function hasFirstLine(head: Uint8Array): boolean {
@@ -64,8 +66,11 @@ const TOKEN =
 /** Brackets and then a string as JSON has it: enough, even where the line is malformed further on. */
 const BEGINNING = /^[[{][\s[{]*"(?:[^"\\]|\\.)*"\s*[:,\]}]/;
 
+/** Stands before each object of a JSON text sequence (RFC 7464). */
+const RECORD_SEPARATOR = '\u001e';
+
 function jsonFormat(head: string): 'json' | 'jsonl' | undefined {
-  const text = head.trimStart();
+  const text = head.trimStart().slice(head.trimStart().startsWith(RECORD_SEPARATOR) ? 1 : 0);
   if (!/^[[{]/.test(text)) return undefined;
   const end = text.indexOf('\n');
   const line = end < 0 ? text : text.slice(0, end);
@@ -97,6 +102,9 @@ const DELIMITERS = [
   ['|', undefined, 'bars'],
 ] as const;
 
+/** The first line of Excel that names the delimiter: no header, as the table's error then says. */
+const SEPARATOR_LINE = /^sep=.$/i;
+
 const NAME = /^[\p{L}_][\p{L}\p{N}_. -]{0,63}(?<! )$/u;
 const WORD = /^[\p{L}_][\p{L}\p{N}_.-]{0,63}$/u;
 
@@ -106,6 +114,7 @@ const WORD = /^[\p{L}_][\p{L}\p{N}_.-]{0,63}$/u;
  */
 async function tableFormat(source: Source, textField: string | undefined): Promise<'csv' | 'tsv' | undefined> {
   const [first] = linesOf(await source.peek(hasFirstLine));
+  if (SEPARATOR_LINE.test(first)) return 'csv';
   if (textField !== undefined && cellsOf(first, ',')[0] === textField) return first.includes('\t') ? 'tsv' : 'csv';
 
   for (const [delimiter, format, called] of DELIMITERS) {
@@ -113,7 +122,7 @@ async function tableFormat(source: Source, textField: string | undefined): Promi
     if (header.length < 2) continue;
     const isNamed = header.includes(textField ?? 'text');
     if (isNamed && format !== undefined) return format;
-    if (!isNamed && !(await hasRow(source, first, delimiter))) continue;
+    if (!isNamed && !(await hasRow(source, first, delimiter, textField ?? 'text'))) continue;
     throw new GlassbertError('E_INPUT', `this looks like a table with ${called} between the columns`, {
       file: source.file,
       expected: `lines of text, or a column ${quote(textField ?? 'text')}`,
@@ -128,11 +137,20 @@ async function tableFormat(source: Source, textField: string | undefined): Promi
 }
 
 /** Whether the first line may be one of a table, and the second confirms it, for which a pipe is then waited for. */
-async function hasRow(source: Source, first: string, delimiter: string): Promise<boolean> {
+async function hasRow(source: Source, first: string, delimiter: string, textField: string): Promise<boolean> {
   const header = cellsOf(first, delimiter);
   const isQuoted = new RegExp(`^"(?:[^"]|"")*"[${delimiter}]`).test(first);
   const isNumbered = /^\d+$/.test(header[0]);
   const [areWords, areNames] = [WORD, NAME].map(pattern => header.every(cell => pattern.test(cell)));
+  // With a blank behind each comma, as in prose: a table where one is the column, or numbers stand below the first.
+  const areSpaced = !areNames && header.every(cell => NAME.test(cell.trim()));
+  if (areSpaced) {
+    const isColumn = header.some(cell => cell.trim() === textField);
+    if (!isColumn && source.stats === undefined) return false; // for prose, a pipe is not waited for
+    const [, second] = linesOf(await source.peek(hasSecondLine));
+    const row = second === undefined ? [] : cellsOf(second, delimiter);
+    return row.length === header.length && (isColumn || /^\d+$/.test(row[0]));
+  }
   if (!(delimiter === '\t' || isQuoted || isNumbered || areWords || areNames)) return false;
 
   const [, second] = linesOf(await source.peek(hasSecondLine));
@@ -146,6 +164,34 @@ async function hasRow(source: Source, first: string, delimiter: string): Promise
     (isNumbered && row[0] === String(Number(header[0]) + 1))
   );
 }
+
+/**
+ * Lines that are read as texts though hardly meant so: a table of one column, strings in quotes as `jq .text` and spreadsheets
+ * write them, and lines that end as they did on the first Macintosh.
+ */
+async function refuseOddLines(source: Source): Promise<void> {
+  const head = textOf(await source.peek(hasFirstLine));
+  const refuse = (summary: string, hint: string): GlassbertError =>
+    new GlassbertError('E_INPUT', summary, {
+      file: source.file,
+      hint: `${hint}; --input-format lines reads each line as a text.`,
+    });
+  if (!head.includes('\n') && /\r[^\r]/.test(head)) {
+    throw refuse('the lines end in carriage returns alone', 'Give them line feeds: tr "\\r" "\\n" < FILE');
+  }
+  const [first] = linesOf(await source.peek(hasFirstLine));
+  if (!QUOTED.test(first) && first !== 'text') return;
+  const [, second = ''] = linesOf(await source.peek(hasSecondLine));
+  if (/^"?text"?$/.test(first) && second !== '' && second !== first) {
+    throw refuse('this looks like a table with one column "text"', '--input-format csv reads it');
+  }
+  if (QUOTED.test(second)) {
+    throw refuse('the lines are strings in quotes', 'jq -r writes them without, --input-format csv reads one column');
+  }
+}
+
+/** As a whole, by the rules of JSON or of CSV. */
+const QUOTED = /^"(?:[^"\\]|\\.|"")*"$/;
 
 function linesOf(head: Uint8Array): string[] {
   return textOf(head).split(/\r?\n/, 2);

@@ -59,7 +59,9 @@ export async function* splitLines(
     begunBytes += chunk.length - start;
     if (begunBytes > MAX_TEXT_BYTES) throw tooLong(`line ${number}`, file);
   }
-  if (begunBytes > 0) yield line(new Uint8Array(), false);
+  if (begunBytes === 0) return;
+  const last = line(new Uint8Array(), false);
+  if (last.text !== '') yield last; // nothing but a byte order mark is no line
 }
 
 /** The hint for what was taken for a format and breaks it. */

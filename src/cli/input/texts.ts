@@ -161,7 +161,7 @@ export class TextInput {
         file,
         expected: alone ? '{"text": "..."} or "..."' : '{"text": "..."}',
         found: kindOf(value),
-        hint: AS_LINES,
+        hint: isInput(value) ? `A pair of texts is {"text": ["a", "b"]}. ${AS_LINES}` : AS_LINES,
       });
     }
     const keys = this.#fields;
@@ -282,9 +282,17 @@ function columnsOf({ fields, line }: Record, flags: InputFlags, file: string): C
       {
         file,
         found: fields.slice(0, 10).map(quote).join(', '),
-        hint: `Name the column with ${name === textField ? '--text-field' : '--id-field'}; --input-format lines reads each line as a text.`,
+        hint: `${otherDelimiter(fields) ?? `Name the column with ${name === textField ? '--text-field' : '--id-field'}`}; --input-format lines reads each line as a text.`,
       },
     );
   };
   return { text: find(textField, true), id: find(idField, flags.idField !== undefined), count: fields.length };
+}
+
+/** What to do where the header is one field that others part: the table is of another kind. */
+function otherDelimiter([header, ...others]: readonly string[]): string | undefined {
+  if (others.length > 0) return undefined;
+  if (header.includes('\t')) return 'Tabs are between the columns: --input-format tsv reads them';
+  if (header.includes(',')) return 'Commas are between the columns: --input-format csv reads them';
+  return /[;|]/.test(header) ? 'Save it with commas or tabs between the columns' : undefined;
 }
