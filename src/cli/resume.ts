@@ -74,9 +74,7 @@ async function* readRows(path: string, format: FormatName, D: number): AsyncGene
       const system = (cause as NodeJS.ErrnoException).code ?? String(cause);
       throw new GlassbertError('E_OUTPUT', `what was kept cannot be read (${system})`, { file: path, cause });
     }
-    if (cause.code !== 'E_INPUT') throw cause;
-    const summary = `this is no ${format} that glassbert embed wrote`;
-    throw new GlassbertError('E_OUTPUT', summary, { file: path, hint: GO_ON, cause });
+    throw cause.code === 'E_INPUT' ? new GlassbertError('E_OUTPUT', cause.message, { hint: GO_ON, cause }) : cause;
   }
 }
 
