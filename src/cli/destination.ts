@@ -21,7 +21,10 @@ export function checkDestination(
   }
   if (file !== undefined) {
     checkReplaceable(file, source);
-    if (RESUMABLE.includes(format)) checkReplaceable(partialOf(file), source);
+    if (RESUMABLE.includes(format)) {
+      checkReplaceable(partialOf(file), source);
+      if (!isResumed) checkNothingKept(partialOf(file));
+    }
     return;
   }
   if (format !== 'npy') return;
@@ -59,6 +62,16 @@ function checkReplaceable(file: string, source: Source | undefined): void {
   throw new GlassbertError('E_OUTPUT', 'a file is there that glassbert embed did not write; it is not replaced', {
     file,
     hint: 'Name another file, or remove this one first.',
+  });
+}
+
+/** A second run that is interrupted too would put the little that it has in the place of what the first one kept. */
+function checkNothingKept(partial: string): void {
+  const existing = statOf(partial);
+  if (!existing?.isFile() || existing.size === 0) return; // openOutputFile tells what is no file
+  throw new GlassbertError('E_OUTPUT', 'an interrupted run left its vectors here', {
+    file: partial,
+    hint: '--resume goes on from there; to start anew, remove the file first.',
   });
 }
 

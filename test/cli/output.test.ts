@@ -225,6 +225,11 @@ describe('a run that is interrupted', () => {
     expect(await readdir(dirname(path))).toEqual([`out.${format}.partial`]);
 
     const whole = await glassbert([...flags, '--format', format], { input: lines.join('') });
+    // The same command without --resume would lose it.
+    const again = await glassbert([...EMBED, 'a', '--format', format, '--output', path]);
+    expect(again.stderr).toMatch(
+      /^error E_OUTPUT: .*\.partial: an interrupted run left its vectors here\n {2}hint: --resume/,
+    );
     const kept = await readFile(partial, 'utf8');
     expect(whole.stdout.startsWith(kept)).toBe(true);
 
