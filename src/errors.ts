@@ -185,7 +185,7 @@ export class GlassbertError extends Error {
    */
   constructor(code: ErrorCode, summary: string, details: ErrorDetails = {}) {
     const { file, expected, found, hint, cause } = details;
-    let message = file === undefined ? summary : `${file}: ${summary}`;
+    let message = file === undefined ? summary : `${file || '""'}: ${summary}`; // an empty path is seen
     if (expected !== undefined) message += `: expected ${expected}`;
     if (found !== undefined) message += `${expected === undefined ? ':' : ','} found ${found}`;
     super(printable(message), cause === undefined ? undefined : { cause: printableCause(cause) });

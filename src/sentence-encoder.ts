@@ -64,7 +64,10 @@ export interface EncodeOptions {
    * is computed to its end, for nobody.
    */
   readonly signal?: Signal;
-  /** Told after every pass how far the call is, and how many texts were cut to the maximum length. What it throws ends the call. */
+  /**
+   * Told after every pass how far the call is, and how many texts were cut to the maximum length. What it throws ends the call; a
+   * promise that it returns is not awaited.
+   */
   readonly onProgress?: (progress: Progress) => void;
 }
 

@@ -73,7 +73,7 @@ export function withLoading(command: Command): Command {
   return withModel(command)
     .option(
       '--kernels <name>',
-      'who computes: auto, simd, int8 (approximate), reference, or oracle for f64 (default: auto)',
+      'what computes: auto, simd, int8 (approximate), reference, or oracle for f64 (default: auto)',
     )
     .option('--wide', 'compute in SIMD vectors of 256 bits, even where that changes the last bit of a result')
     .option('--no-wide', 'compute in SIMD vectors of 128 bits (default: 256 where V8 has them and no bit changes)')

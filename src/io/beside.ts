@@ -3,15 +3,16 @@
  * A bundler puts a program into one file elsewhere, and may leave it no address at all (`import.meta.url` is undefined in
  * CommonJS); then they are not there. Nothing asks while modules are imported.
  */
-import { readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 
 /**
  * @param module - `import.meta.url` of the caller
  * @param path - from there; a name, not a literal `new URL(...)` at the caller, which bundlers take for an asset of theirs
- * @returns null where the module has no address or is not of a disk
+ * @returns null where nothing is there, or the module has no address or is not of a disk
  */
 export function urlBeside(module: string | undefined, path: string): URL | null {
-  return module?.startsWith('file:') ? new URL(path, module) : null;
+  const url = module?.startsWith('file:') ? new URL(path, module) : null;
+  return url !== null && existsSync(url) ? url : null;
 }
 
 /**

@@ -221,6 +221,7 @@ function howToFetch(directory: string): string {
   const given = address === undefined ? directory : directory.slice(address.length).replace(BEHIND_NAME, '');
   const name = HUB_NAME.exec(given)?.[1].replace(CACHED_NAME, '$1/$2');
   if (name === undefined || !/[-/]/.test(name) || /\.(json|safetensors|bin|txt)$/.test(name)) return '';
+  if (name.startsWith('models/')) return ''; // where people keep models: a slip in the rest
   const id = name.includes('/') ? name : `ORGANIZATION/${name}`;
   return (
     ` If ${name} is a name on the Hugging Face hub, fetch it where there is a network: hf download ${id} --local-dir ${basename(id)}` +
