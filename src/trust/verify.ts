@@ -295,7 +295,7 @@ function digestOf(list: string | Uint8Array): string {
 async function readRecord(path: string, shown: string = path): Promise<Uint8Array> {
   const file = await RegularFile.open(path, { name: shown });
   try {
-    return await file.readAll(MAX_RECORD_BYTES);
+    return file.size === 0 ? new Uint8Array() : await file.readAll(MAX_RECORD_BYTES); // an empty one: its reader says so
   } finally {
     await file.close();
   }
@@ -374,7 +374,7 @@ function isUnchanged({ changed, missing, added, renamed }: Comparison): boolean 
 
 /** What became of opening a list or a signature that the user has named, or that is looked for under its usual name. */
 function notSigned(cause: unknown, named: boolean): unknown {
-  if (!(cause instanceof GlassbertError && cause.code === 'E_FILE_MISSING')) return noRecord(cause, 'signature');
+  if (!isAbsent(cause)) return noRecord(cause, 'signature');
   return new GlassbertError('E_FILE_MISSING', named ? 'there is no such signature' : 'there is no signature', {
     file: cause.file,
     hint: named
@@ -384,8 +384,13 @@ function notSigned(cause: unknown, named: boolean): unknown {
   });
 }
 
+/** Nothing has the name; not: a pointer or a web page has it, which names itself. */
+function isAbsent(error: unknown): error is GlassbertError {
+  return error instanceof GlassbertError && error.code === 'E_FILE_MISSING' && error.found === undefined;
+}
+
 function notListed(cause: unknown): unknown {
-  if (!(cause instanceof GlassbertError && cause.code === 'E_FILE_MISSING')) return cause;
+  if (!isAbsent(cause)) return cause;
   return new GlassbertError('E_FILE_MISSING', 'there is no such list of checksums', {
     file: cause.file,
     hint: 'Check the path that was given as the list (--manifest). Where the directory is known to be good, `glassbert manifest DIR --output FILE` makes one.',

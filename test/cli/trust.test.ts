@@ -304,6 +304,14 @@ describe('a hint names the true cause', () => {
       /E_MANIFEST: .*the list is empty.*\n {2}hint: /,
     ],
     [
+      'a pointer in place of the list',
+      async m => {
+        const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${'0'.repeat(64)}\nsize 12\n`;
+        return ['verify', m.directory, '--manifest', await makeFile('SHA256SUMS', pointer)];
+      },
+      /E_FILE_MISSING: .*a Git LFS pointer.*\n {2}hint: Run "git lfs pull"/,
+    ],
+    [
       'a list of comments',
       async m => ['verify', m.directory, '--manifest', await makeFile('list', '# nothing\n')],
       /E_MANIFEST: .*holds no file.*\n {2}hint: /,
@@ -471,7 +479,7 @@ describe('a verdict', () => {
   test.each(['verify', 'check'])('of %s holds where nobody reads it to its end', async command => {
     const model = await listed();
     for (let i = 0; i < 6000; i++) model.write(`${i}.txt`, '');
-    model.write('config.json', '{');
+    model.write('config.json', '{]');
     const child = start([command, model.directory]);
     child.stdout.once('data', () => child.stdout.destroy());
     const { status, stderr } = await finish(child);
