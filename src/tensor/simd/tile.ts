@@ -109,11 +109,13 @@ export function tileOf(f: FunctionCode, { madd, columns: W }: Target): (operands
       );
     };
     f.set(k, i32.const(0));
-    if (kept) sumBlocks(kept, K, until);
+    const isLong = (): Code => i32.ltS(i32.const(K_BLOCK), f.get(K));
+    if (kept) f.if(isLong(), () => sumBlocks(kept, K, until));
     f.set(stop, i32.and(f.get(K), i32.const(-UNROLL)));
     until(stop, UNROLL);
     until(K, 1);
-    if (kept) eachSum((sum, offset) => f.set(sum, f32x4.add(f.get(sum), v128.load(f.get(kept), offset))));
+    if (kept)
+      f.if(isLong(), () => eachSum((sum, offset) => f.set(sum, f32x4.add(f.get(sum), v128.load(f.get(kept), offset)))));
 
     f.set(c, f.get(firstC));
     for (const row of sums) {
