@@ -48,6 +48,8 @@ export function decideSettings(
   const { sentenceTransformers: saved, transformer, modules } = directory;
   checkSentenceConfig(transformer.sentenceConfig);
   // What is saved is a model of another class of the library where this says so.
+  // Python makes the modules anew on null as on another name, with the mean for a pooling.
+  saved.neverNull(['model_type']);
   saved.string('model_type', { oneOf: ['SentenceTransformer'], default: 'SentenceTransformer' });
   const at = (file: Fields, key: string): Source => ({ file: relative(directory.files.directory, file.file), key });
 
@@ -136,8 +138,9 @@ function checkSentenceConfig(config: Fields): void {
     if (changed.length === 0) continue;
     throw refuse(key, { found: changed.slice(0, 5).map(quote).join(', ') });
   }
+  // A length of 0 is one: Python then cuts every query to nothing.
   for (const key of ['query_length', 'document_length', 'query_expansion', 'tokenizer_name_or_path']) {
-    if (config.raw(key)) throw refuse(key, { expected: 'null' });
+    if (config.has(key)) throw refuse(key, { expected: 'null' });
   }
 }
 
@@ -284,7 +287,8 @@ function decidePooling(
 function bareMode(config: Fields): PoolingMode {
   const [architecture] = config.array('architectures', { default: [] });
   const causal = typeof architecture === 'string' && architecture.endsWith('ForCausalLM');
-  return causal && config.raw('is_causal') !== false ? 'lasttoken' : 'mean';
+  // Null is false there; true is refused with the rest of config.json.
+  return causal && !config.keys.includes('is_causal') ? 'lasttoken' : 'mean';
 }
 
 /** In the words of the reference library, then what they mean. */

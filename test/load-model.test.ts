@@ -175,6 +175,13 @@ describe('a key that changes the computation is refused by name', () => {
     ['2_Dense/config.json', 'activation_function', null],
     ['2_Dense/config.json', 'module_input_name', null],
     ['sentence_bert_config.json', 'transformer_task', null],
+    ['sentence_bert_config.json', 'query_length', 0],
+    ['sentence_bert_config.json', 'document_length', 0],
+    ['sentence_bert_config.json', 'query_expansion', false],
+    ['sentence_bert_config.json', 'tokenizer_name_or_path', ''],
+    ['config_sentence_transformers.json', 'model_type', null],
+    ['config_sentence_transformers.json', 'model_type', ''],
+    ['config.json', 'is_causal', 0],
     ['config.json', 'layer_norm_eps', null],
     ['config.json', 'hidden_act', null],
     ['config.json', 'type_vocab_size', null],
@@ -188,6 +195,15 @@ describe('a key that changes the computation is refused by name', () => {
     const { verdict, findings } = await checkDirectory(made(key(file, name, value), fixture).directory);
     expect(verdict).toBe('incomplete');
     expect(findings.find(({ severity }) => severity === 'error')?.message).toContain(name);
+  });
+
+  // Python gives TEXT 0.009228 … by itself and 0.067401 …, the vector without the key, beside a longer text.
+  test('config.json: is_causal, by which Python computes one text in two ways', async () => {
+    const error = await refused('E_ARCHITECTURE', made(key('config.json', 'is_causal', true)));
+    expect(error.message).toContain('config.json: "is_causal": true is not supported');
+    expect(error.hint).toContain('remove the key');
+    await same(made(key('config.json', 'is_causal', false)));
+    await same(made(key('config.json', 'is_causal', null)));
   });
 
   test.each([
@@ -273,6 +289,9 @@ describe('a bare directory is made into a model anew', () => {
     [['BertForMaskedLM'], undefined, 'mean'],
     [['BertForCausalLM'], undefined, 'lasttoken'],
     [['BertForCausalLM'], false, 'mean'],
+    [['BertForCausalLM'], null, 'mean'],
+    [['BertForCausalLM', 'BertModel'], undefined, 'lasttoken'],
+    [['BertModel', 'BertForCausalLM'], undefined, 'mean'],
   ])('%j, is_causal %j: %s pooling', async (architectures, is_causal, mode) => {
     const model = bare(copy => copy.edit('config.json', json => Object.assign(json, { architectures, is_causal })));
     const { report, warnings } = await load(model);
@@ -687,6 +706,32 @@ describe('tensors under a prefix that no model looks for', () => {
       'dpr-ctx-encoder',
     );
     expect((await refused('E_TENSOR_MISSING', model)).message).toContain('there under "ctx_encoder.bert_model."');
+  });
+});
+
+describe('a tensor under two names, of which Python keeps one', () => {
+  test.each([
+    ['embeddings.LayerNorm.weight', 'embeddings.LayerNorm.gamma'],
+    ['embeddings.LayerNorm.bias', 'embeddings.LayerNorm.beta'],
+    ['encoder.layer.1.output.LayerNorm.weight', 'encoder.layer.1.output.LayerNorm.gamma'],
+  ])('%s and %s', async (today, legacy) => {
+    const model = made(copy => copy.editTensors(all => all.set(legacy, all.get(today) as TensorToWrite)));
+    const { message } = await refused('E_TENSOR_DUPLICATE', model);
+    expect(message).toContain(`found "${today}" and "${legacy}"`);
+    const { findings } = await checkDirectory(model.directory);
+    expect(findings.find(({ code }) => code === 'E_TENSOR_DUPLICATE')?.message).toContain(legacy);
+  });
+
+  test('while a LayerNorm after the pooling has no older name', async () => {
+    const model = made(
+      copy =>
+        copy.editTensors(all => {
+          all.set('norm.gamma', all.get('norm.weight') as TensorToWrite);
+          all.delete('norm.weight');
+        }, '3_LayerNorm/model.safetensors'),
+      'bert-mean-dense-layernorm',
+    );
+    expect((await refused('E_TENSOR_MISSING', model)).message).toContain('norm.weight');
   });
 });
 
