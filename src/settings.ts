@@ -117,7 +117,10 @@ function checkSentenceConfig(config: Fields): void {
   only(config, 'transformer_task', 'feature-extraction');
   only(config, 'module_output_name', 'token_embeddings');
   if (config.has('modality_config')) {
-    const text = config.object('modality_config').object('text');
+    const modalities = config.object('modality_config');
+    // With it Python puts every text into the chat template, as the message of a user.
+    if (modalities.keys.includes('message')) throw refuse('modality_config', { found: '"message"' });
+    const text = modalities.object('text');
     only(text, 'method', 'forward');
     only(text, 'method_output_name', 'last_hidden_state');
   }

@@ -175,6 +175,14 @@ describe('a key that changes the computation is refused by name', () => {
     ['2_Dense/config.json', 'activation_function', null],
     ['2_Dense/config.json', 'module_input_name', null],
     ['sentence_bert_config.json', 'transformer_task', null],
+    [
+      'sentence_bert_config.json',
+      'modality_config',
+      {
+        text: { method: 'forward', method_output_name: 'last_hidden_state' },
+        message: { method: 'forward', method_output_name: 'last_hidden_state', format: 'flat' },
+      },
+    ],
     ['sentence_bert_config.json', 'query_length', 0],
     ['sentence_bert_config.json', 'document_length', 0],
     ['sentence_bert_config.json', 'query_expansion', false],
@@ -282,6 +290,25 @@ describe('a bare directory is made into a model anew', () => {
     expect(report.settings.maxSeqLength.value).toBe(128);
     const ignored = warnings.find(({ code }) => code === 'W_FILE_IGNORED');
     expect(ignored?.message).toContain('config_sentence_transformers.json, sentence_bert_config.json');
+  });
+
+  // Python makes -0.606699 … of the fixture's -1.082289 … with the first and the second, and fails on the third.
+  test.each<[string, (model: Model) => void]>([
+    ['chat_template.jinja', model => model.write('chat_template.jinja', '{{ messages }}')],
+    [
+      'tokenizer_config.json',
+      model =>
+        model.edit('tokenizer_config.json', json => {
+          json.chat_template = '{{ messages }}';
+        }),
+    ],
+    ['additional_chat_templates', model => mkdirSync(model.path('additional_chat_templates'))],
+  ])('a chat template, with which Python makes a dialogue of every text, is told: %s', async (file, change) => {
+    const { warnings } = await load(bare(change));
+    expect(warnings.find(({ code }) => code === 'W_CHAT_TEMPLATE')?.message).toContain(file);
+    const { findings } = await checkDirectory(bare(change).directory);
+    expect(findings.find(({ code }) => code === 'W_CHAT_TEMPLATE')?.message).toContain(file);
+    expect((await same(made(change))).codes).toEqual([]); // with modules.json texts are texts
   });
 
   test.each([
