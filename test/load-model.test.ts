@@ -192,6 +192,8 @@ describe('a key that changes the computation is refused by name', () => {
     ['config.json', 'is_causal', 0],
     ['config.json', 'layer_norm_eps', null],
     ['config.json', 'hidden_act', null],
+    ['config.json', 'hidden_act', 'elu'],
+    ['config.json', 'hidden_act', 'softplus'],
     ['config.json', 'type_vocab_size', null],
     ['config.json', 'is_decoder', null],
     ['config.json', 'architectures', 'BertModel'],
