@@ -127,6 +127,7 @@ export const ERROR_CODES = {
 /** The codes of warnings of loading, verifying and the command line; those of `check` alone stand in completeness/findings.ts. */
 export const WARNING_CODES = {
   W_BARE_DIRECTORY: 'There is no modules.json: mean pooling is assumed, as in the reference library.',
+  W_CHAT_TEMPLATE: 'Python puts the texts into a chat template, which is not run here: its vectors are others.',
   W_CODE_IGNORED: 'config.json names code that comes with the model. It is not run.',
   W_CROSS_ENCODER:
     'The model is a cross-encoder or a classifier: its pooled vectors were never trained to be compared.',

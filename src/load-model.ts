@@ -12,7 +12,12 @@ import type { ModelFiles } from './io/files.ts';
 import { quote } from './io/json.ts';
 import type { Fields } from './io/json-fields.ts';
 import type { LoadReport, ModuleReport, TokenizerReport, Warning, WeightsReport } from './io/load-report.ts';
-import { describeDirectory, type ModelDirectory, type ModuleEntry } from './io/model-directory.ts';
+import {
+  describeDirectory,
+  type ModelDirectory,
+  type ModuleEntry,
+  warningOfChatTemplate,
+} from './io/model-directory.ts';
 import { openWeights, type Weights } from './io/weights.ts';
 import { BOOLEAN, FUNCTION, integer, OBJECT, type Rules, readOptions, STRING } from './options.ts';
 import type { Encoder } from './pooled.ts';
@@ -203,6 +208,10 @@ async function describeSettings(files: ModelFiles, options: SettingOptions, warn
       code: 'W_FILE_IGNORED',
       message: `Without modules.json the reference library does not read ${described.unread.join(', ')}, and neither is it read here.`,
     });
+  }
+  if (described.modules.length === 0) {
+    const template = await warningOfChatTemplate(files, described.transformer);
+    if (template !== undefined) warn(template);
   }
   const config = parseBertConfig(described.transformer.config);
   const settings = decideSettings(described, config, options, warn);

@@ -48,6 +48,8 @@ export function decideSettings(
   const { sentenceTransformers: saved, transformer, modules } = directory;
   checkSentenceConfig(transformer.sentenceConfig);
   // What is saved is a model of another class of the library where this says so.
+  // Python makes the modules anew on null as on another name, with the mean for a pooling.
+  saved.neverNull(['model_type']);
   saved.string('model_type', { oneOf: ['SentenceTransformer'], default: 'SentenceTransformer' });
   const at = (file: Fields, key: string): Source => ({ file: relative(directory.files.directory, file.file), key });
 
@@ -115,7 +117,10 @@ function checkSentenceConfig(config: Fields): void {
   only(config, 'transformer_task', 'feature-extraction');
   only(config, 'module_output_name', 'token_embeddings');
   if (config.has('modality_config')) {
-    const text = config.object('modality_config').object('text');
+    const modalities = config.object('modality_config');
+    // With it Python puts every text into the chat template, as the message of a user.
+    if (modalities.keys.includes('message')) throw refuse('modality_config', { found: '"message"' });
+    const text = modalities.object('text');
     only(text, 'method', 'forward');
     only(text, 'method_output_name', 'last_hidden_state');
   }
@@ -136,8 +141,9 @@ function checkSentenceConfig(config: Fields): void {
     if (changed.length === 0) continue;
     throw refuse(key, { found: changed.slice(0, 5).map(quote).join(', ') });
   }
+  // A length of 0 is one: Python then cuts every query to nothing.
   for (const key of ['query_length', 'document_length', 'query_expansion', 'tokenizer_name_or_path']) {
-    if (config.raw(key)) throw refuse(key, { expected: 'null' });
+    if (config.has(key)) throw refuse(key, { expected: 'null' });
   }
 }
 
@@ -284,7 +290,8 @@ function decidePooling(
 function bareMode(config: Fields): PoolingMode {
   const [architecture] = config.array('architectures', { default: [] });
   const causal = typeof architecture === 'string' && architecture.endsWith('ForCausalLM');
-  return causal && config.raw('is_causal') !== false ? 'lasttoken' : 'mean';
+  // Null is false there; true is refused with the rest of config.json.
+  return causal && !config.keys.includes('is_causal') ? 'lasttoken' : 'mean';
 }
 
 /** In the words of the reference library, then what they mean. */

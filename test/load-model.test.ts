@@ -175,8 +175,25 @@ describe('a key that changes the computation is refused by name', () => {
     ['2_Dense/config.json', 'activation_function', null],
     ['2_Dense/config.json', 'module_input_name', null],
     ['sentence_bert_config.json', 'transformer_task', null],
+    [
+      'sentence_bert_config.json',
+      'modality_config',
+      {
+        text: { method: 'forward', method_output_name: 'last_hidden_state' },
+        message: { method: 'forward', method_output_name: 'last_hidden_state', format: 'flat' },
+      },
+    ],
+    ['sentence_bert_config.json', 'query_length', 0],
+    ['sentence_bert_config.json', 'document_length', 0],
+    ['sentence_bert_config.json', 'query_expansion', false],
+    ['sentence_bert_config.json', 'tokenizer_name_or_path', ''],
+    ['config_sentence_transformers.json', 'model_type', null],
+    ['config_sentence_transformers.json', 'model_type', ''],
+    ['config.json', 'is_causal', 0],
     ['config.json', 'layer_norm_eps', null],
     ['config.json', 'hidden_act', null],
+    ['config.json', 'hidden_act', 'elu'],
+    ['config.json', 'hidden_act', 'softplus'],
     ['config.json', 'type_vocab_size', null],
     ['config.json', 'is_decoder', null],
     ['config.json', 'architectures', 'BertModel'],
@@ -188,6 +205,15 @@ describe('a key that changes the computation is refused by name', () => {
     const { verdict, findings } = await checkDirectory(made(key(file, name, value), fixture).directory);
     expect(verdict).toBe('incomplete');
     expect(findings.find(({ severity }) => severity === 'error')?.message).toContain(name);
+  });
+
+  // Python gives TEXT 0.009228 … by itself and 0.067401 …, the vector without the key, beside a longer text.
+  test('config.json: is_causal, by which Python computes one text in two ways', async () => {
+    const error = await refused('E_ARCHITECTURE', made(key('config.json', 'is_causal', true)));
+    expect(error.message).toContain('config.json: "is_causal": true is not supported');
+    expect(error.hint).toContain('remove the key');
+    await same(made(key('config.json', 'is_causal', false)));
+    await same(made(key('config.json', 'is_causal', null)));
   });
 
   test.each([
@@ -268,11 +294,33 @@ describe('a bare directory is made into a model anew', () => {
     expect(ignored?.message).toContain('config_sentence_transformers.json, sentence_bert_config.json');
   });
 
+  // Python makes -0.606699 … of the fixture's -1.082289 … with the first and the second, and fails on the third.
+  test.each<[string, (model: Model) => void]>([
+    ['chat_template.jinja', model => model.write('chat_template.jinja', '{{ messages }}')],
+    [
+      'tokenizer_config.json',
+      model =>
+        model.edit('tokenizer_config.json', json => {
+          json.chat_template = '{{ messages }}';
+        }),
+    ],
+    ['additional_chat_templates', model => mkdirSync(model.path('additional_chat_templates'))],
+  ])('a chat template, with which Python makes a dialogue of every text, is told: %s', async (file, change) => {
+    const { warnings } = await load(bare(change));
+    expect(warnings.find(({ code }) => code === 'W_CHAT_TEMPLATE')?.message).toContain(file);
+    const { findings } = await checkDirectory(bare(change).directory);
+    expect(findings.find(({ code }) => code === 'W_CHAT_TEMPLATE')?.message).toContain(file);
+    expect((await same(made(change))).codes).toEqual([]); // with modules.json texts are texts
+  });
+
   test.each([
     [['BertModel'], undefined, 'mean'],
     [['BertForMaskedLM'], undefined, 'mean'],
     [['BertForCausalLM'], undefined, 'lasttoken'],
     [['BertForCausalLM'], false, 'mean'],
+    [['BertForCausalLM'], null, 'mean'],
+    [['BertForCausalLM', 'BertModel'], undefined, 'lasttoken'],
+    [['BertModel', 'BertForCausalLM'], undefined, 'mean'],
   ])('%j, is_causal %j: %s pooling', async (architectures, is_causal, mode) => {
     const model = bare(copy => copy.edit('config.json', json => Object.assign(json, { architectures, is_causal })));
     const { report, warnings } = await load(model);
@@ -687,6 +735,32 @@ describe('tensors under a prefix that no model looks for', () => {
       'dpr-ctx-encoder',
     );
     expect((await refused('E_TENSOR_MISSING', model)).message).toContain('there under "ctx_encoder.bert_model."');
+  });
+});
+
+describe('a tensor under two names, of which Python keeps one', () => {
+  test.each([
+    ['embeddings.LayerNorm.weight', 'embeddings.LayerNorm.gamma'],
+    ['embeddings.LayerNorm.bias', 'embeddings.LayerNorm.beta'],
+    ['encoder.layer.1.output.LayerNorm.weight', 'encoder.layer.1.output.LayerNorm.gamma'],
+  ])('%s and %s', async (today, legacy) => {
+    const model = made(copy => copy.editTensors(all => all.set(legacy, all.get(today) as TensorToWrite)));
+    const { message } = await refused('E_TENSOR_DUPLICATE', model);
+    expect(message).toContain(`found "${today}" and "${legacy}"`);
+    const { findings } = await checkDirectory(model.directory);
+    expect(findings.find(({ code }) => code === 'E_TENSOR_DUPLICATE')?.message).toContain(legacy);
+  });
+
+  test('while a LayerNorm after the pooling has no older name', async () => {
+    const model = made(
+      copy =>
+        copy.editTensors(all => {
+          all.set('norm.gamma', all.get('norm.weight') as TensorToWrite);
+          all.delete('norm.weight');
+        }, '3_LayerNorm/model.safetensors'),
+      'bert-mean-dense-layernorm',
+    );
+    expect((await refused('E_TENSOR_MISSING', model)).message).toContain('norm.weight');
   });
 });
 

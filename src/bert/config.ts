@@ -90,6 +90,13 @@ export function parseBertConfig(config: Fields): BertConfig {
       });
     }
   }
+  if (config.boolean('is_causal', { default: false })) {
+    // PyTorch's attention takes it where it has no mask, and a batch without padding has none.
+    throw new GlassbertError('E_ARCHITECTURE', '"is_causal": true is not supported', {
+      file: config.file,
+      hint: 'Python then hides later tokens from texts of one length, and not from those that are padded: remove the key.',
+    });
+  }
   config.string('position_embedding_type', { oneOf: ['absolute'], default: 'absolute' });
   config.string('feed_forward_type', { oneOf: ['original'], default: 'original' }); // of JinaBERT, which has a type of BERT
   config.neverNull(NEVER_NULL);

@@ -9,7 +9,13 @@ import { readFields } from '../io/config-files.ts';
 import { type ModelFiles, nameIn } from '../io/files.ts';
 import { type Fields, fields } from '../io/json-fields.ts';
 import type { LoadReport, WeightsReport } from '../io/load-report.ts';
-import { type ModelDirectory, readSentenceConfig, readTransformerConfig, SAVED } from '../io/model-directory.ts';
+import {
+  type ModelDirectory,
+  readSentenceConfig,
+  readTransformerConfig,
+  SAVED,
+  warningOfChatTemplate,
+} from '../io/model-directory.ts';
 import { readTokenizer, readTokenizerConfig, type TransformerFiles, VOCAB_TXT } from '../io/tokenizer-files.ts';
 import { checkTokenizer, projects, warnOfClassifier, warnOfProjection } from '../load-model.ts';
 import { checkPrompts, decideSettings, type Settings } from '../settings.ts';
@@ -57,6 +63,8 @@ export async function checkModel(files: ModelFiles, findings: Findings): Promise
   await noteAbsent(files, path, present, findings);
 
   const described = { files, modules: pooling, transformer, sentenceTransformers, unread: [] };
+  const template = present ? undefined : await findings.attempt(() => warningOfChatTemplate(files, transformer));
+  if (template !== undefined) findings.warnAsLoading(template);
   const settings = await checkSettings(described, config, !present, absent !== undefined, findings);
   const tokenizer = hasTokenizer ? await checkTokenizerOf(transformer, config, settings, findings) : undefined;
   if (transformer.config.has('auto_map')) {

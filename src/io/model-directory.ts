@@ -15,6 +15,7 @@ import { MAX_CONFIG_BYTES, MAX_MODULE_BYTES, readFields } from './config-files.t
 import { isPlainName, type ModelFiles, nameIn, plainName } from './files.ts';
 import { type Json, parseJson, quote } from './json.ts';
 import { type Fields, fields } from './json-fields.ts';
+import type { Warning } from './load-report.ts';
 import { readTokenizer, readTokenizerConfig, type TransformerFiles } from './tokenizer-files.ts';
 
 const MODULE_KINDS = ['Transformer', 'Pooling', 'Dense', 'LayerNorm', 'Normalize', 'Dropout'] as const;
@@ -70,6 +71,28 @@ export async function describeDirectory(files: ModelFiles): Promise<ModelDirecto
   const unread: string[] = [];
   for (const name of [SAVED, ...SENTENCE_CONFIGS]) if (await files.has(name)) unread.push(name);
   return { files, modules, transformer, sentenceTransformers: fields({}, files.pathOf(SAVED)), unread };
+}
+
+/**
+ * Without modules.json Python puts every text into the model's chat template, where there is one, as the message of a user.
+ * That is a program of its own language, and is not run here.
+ */
+export async function warningOfChatTemplate(
+  files: ModelFiles,
+  { tokenizerConfig, tokenizerConfigName }: Pick<TransformerFiles, 'tokenizerConfig' | 'tokenizerConfigName'>,
+): Promise<Warning | undefined> {
+  let where =
+    (tokenizerConfig.chat_template ?? null) === null ? undefined : `"chat_template" of ${tokenizerConfigName}`;
+  for (const name of ['chat_template.jinja', 'additional_chat_templates']) {
+    if (where === undefined && (await files.has(name))) where = name;
+  }
+  if (where === undefined) return undefined;
+  return {
+    code: 'W_CHAT_TEMPLATE',
+    message:
+      `Without modules.json Python makes a dialogue of every text, by ${where}, and gives other vectors. Here texts are taken as ` +
+      'they are, as in Python where modules.json is there: copy it and 1_Pooling from where the model was published, or remove the template.',
+  };
 }
 
 /**

@@ -353,10 +353,25 @@ export class TensorPlan {
 
   /** `name.weight` and `name.bias`, [D] each; in checkpoints converted from TensorFlow before 2020 `gamma` and `beta`. */
   layerNorm(name: string, D: number, epsilon: number): LayerNorm {
-    const either = (key: string, legacy: string): string => {
-      return `${name}.${!this.has(`${name}.${key}`) && this.has(`${name}.${legacy}`) ? legacy : key}`;
+    const either = (key: string): string => {
+      const today = `${name}.${key}`;
+      const legacy = legacyName(today);
+      if (legacy === today || !this.has(legacy)) return today;
+      if (this.has(today)) this.refuseBoth(today, legacy);
+      return legacy;
     };
-    return { weight: this.tensor(either('weight', 'gamma'), D), bias: this.tensor(either('bias', 'beta'), D), epsilon };
+    return { weight: this.tensor(either('weight'), D), bias: this.tensor(either('bias'), D), epsilon };
+  }
+
+  /** Python reads both into one tensor, and one of them stays. */
+  private refuseBoth(today: string, legacy: string): void {
+    const error = new GlassbertError('E_TENSOR_DUPLICATE', 'a tensor is there under two names', {
+      file: this.weights.fileOf(this.prefix + legacy),
+      expected: 'one of them',
+      found: `${quote(this.prefix + today)} and ${quote(this.prefix + legacy)}`,
+      hint: 'The weights of two checkpoints were joined: use the model as it was published.',
+    });
+    this.weights.refuse(error);
   }
 
   /**

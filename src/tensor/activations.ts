@@ -30,7 +30,7 @@ const silu: Activation = x => x * sigmoid(x);
 const relu: Activation = x => Math.max(x, 0);
 const elu: Activation = x => (x > 0 ? x : expm1(x));
 
-/** By the names of `hidden_act` in config.json. */
+/** By the names of `hidden_act` in config.json, of those that transformers 5 has. */
 export const ACTIVATIONS: ReadonlyMap<string, Activation> = new Map<string, Activation>([
   ['gelu', gelu],
   ['gelu_python', gelu],
@@ -45,13 +45,11 @@ export const ACTIVATIONS: ReadonlyMap<string, Activation> = new Map<string, Acti
   ['relu2', x => relu(x) * relu(x)],
   ['relu6', x => clamp(x, 0, 6)],
   ['leaky_relu', x => (x > 0 ? x : 0.01 * x)],
-  ['elu', elu],
   ['silu', silu],
   ['swish', silu],
   ['mish', x => x * tanh(softplus(x))],
   ['tanh', tanh],
   ['sigmoid', sigmoid],
-  ['softplus', softplus],
   ['linear', x => x],
 ]);
 

@@ -143,7 +143,13 @@ function readSettings(
       'The padding side is left. Nothing is padded here: a text has the vector that Python gives it by itself.',
     );
   }
-  const stated = args.hasTypes();
+  const inputs = args.inputNames();
+  if (inputs?.includes('attention_mask') === false) {
+    notes.push(
+      '"model_input_names" lists no attention_mask: in Python the padding of a batch then counts as text. Nothing is padded here: a text has the vector that Python gives it by itself.',
+    );
+  }
+  const stated = inputs?.includes('token_type_ids');
   if (stated === false) notes.push('"model_input_names" lists no token_type_ids: all are 0.');
   const splitSpecial = args.boolean('split_special_tokens', false);
   if (splitSpecial) notes.push('"split_special_tokens" is true: a special token that is written in a text is text.');

@@ -162,11 +162,11 @@ export class Arguments {
     throw this.refuse(key, '"left" or "right"');
   }
 
-  /** Whether the model is fed token_type_ids; undefined where no file says. */
-  hasTypes(): boolean | undefined {
+  /** What the model is fed: input_ids, token_type_ids, attention_mask; undefined where no file says. */
+  inputNames(): readonly string[] | undefined {
     if (!this.has('model_input_names')) return undefined;
     const names = this.values.get('model_input_names')?.value;
-    if (Array.isArray(names) && names.every(name => typeof name === 'string')) return names.includes('token_type_ids');
+    if (Array.isArray(names) && names.every(name => typeof name === 'string')) return names;
     throw this.refuse('model_input_names', 'an array of names');
   }
 

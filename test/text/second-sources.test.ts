@@ -180,6 +180,18 @@ describe('a second source of tokens', () => {
     );
   });
 
+  it.each([[[]], [['input_ids']], [['input_ids', 'token_type_ids']]])(
+    'model_input_names %j: without a mask the padding counts in Python, which is noted',
+    async names => {
+      const model = copyModel();
+      bert(model, { model_input_names: names });
+      const { notes } = await loadTokenizer(model.directory);
+      expect(notes.join('\n')).toContain('"model_input_names" lists no attention_mask');
+      bert(model, { model_input_names: [...names, 'attention_mask'] });
+      expect((await loadTokenizer(model.directory)).notes.join('\n')).not.toContain('attention_mask');
+    },
+  );
+
   it('that Python cannot load is refused with file and key', async () => {
     for (const [key, value] of Object.entries({
       mask_token: { content: '[MASK]', lstrip: true },
